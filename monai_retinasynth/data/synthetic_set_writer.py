@@ -1,0 +1,163 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Writing a synthetic data set sample by sample, so that generation can stop at any moment and go on later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..utils.errors import DataError
+from ..utils.image_io import read_label_map, read_rgb, to_picture, write_label_map, write_rgb
+from ..utils.label_set import LabelSet, get_label_set
+from .datalist import DATALIST_NAME, SECTIONS, load_datalist, write_datalist
+
+__all__ = ["SyntheticSetWriter"]
+
+
+class SyntheticSetWriter:
+    """A data set folder that is filled by index: `labels/synthetic_00012.png`, `images/synthetic_00012.png`, and in the
+    end `datalist.json`.
+
+    Files appear whole or not at all, the label map before the photograph: a case with all its files is a finished case.
+
+    Args:
+        output_dir: folder of the data set.
+        label_set: label set of the label maps.
+        name: name of the data set.
+        provenance: where the samples come from (seed, checkpoint hash, ...), plain values for JSON; noted with each case
+            together with its index.
+        image_required: whether a case is finished only with a photograph.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | os.PathLike,
+        label_set: str | LabelSet | Mapping[str, Any],
+        name: str,
+        provenance: Mapping[str, Any],
+        image_required: bool = True,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.label_set = get_label_set(label_set)
+        self.name = name
+        self.provenance = dict(provenance)
+        self.image_required = image_required
+
+    def image_path(self, index: int) -> Path:
+        """File of the photograph number `index`."""
+        return self.output_dir / "images" / f"synthetic_{index:05d}.png"
+
+    def label_path(self, index: int) -> Path:
+        """File of the label map number `index`."""
+        return self.output_dir / "labels" / f"synthetic_{index:05d}.png"
+
+    def exists(self, index: int) -> bool:
+        """Whether sample number `index` is finished: its files are there, readable and of one size."""
+        label_path, image_path = self.label_path(index), self.image_path(index)
+        if not label_path.is_file() or (self.image_required and not image_path.is_file()):
+            return False
+        try:
+            label = read_label_map(label_path, self.label_set)
+            return not image_path.is_file() or read_rgb(image_path).shape[:2] == label.shape
+        except DataError:
+            return False
+
+    def write(self, index: int, label: torch.Tensor | np.ndarray, image: torch.Tensor | np.ndarray | None = None) -> None:
+        """Write sample number `index`.
+
+        Args:
+            index: number of the sample.
+            label: class indices: tensor of shape (1, X, Y), or ordinary array of shape (H, W).
+            image: photograph: tensor of shape (3, X, Y), values -1..1, or ordinary uint8 array of shape (H, W, 3).
+
+        Raises:
+            DataError: When shapes or values are wrong, or the disk is full.
+        """
+        if self.image_required and image is None:
+            raise DataError(f"sample {index} of {self.output_dir} needs a photograph beside its label map")
+        label_picture = self._label_picture(index, label)
+        image_picture = None if image is None else self._image_picture(index, image)
+        if image_picture is not None and image_picture.shape[:2] != label_picture.shape:
+            raise DataError(
+                f"sample {index}: photograph {image_picture.shape[:2]} and label map {label_picture.shape} differ in size"
+            )
+        # a photograph of an earlier try must not make the half-written case look finished
+        self.image_path(index).unlink(missing_ok=True)
+        write_label_map(self.label_path(index), label_picture, self.label_set)
+        if image_picture is not None:
+            write_rgb(self.image_path(index), image_picture)
+
+    def finalize(self, section: str = "training", indices: Iterable[int] | None = None) -> Path:
+        """Write `datalist.json`; sections that an earlier call wrote are kept.
+
+        Args:
+            section: section that the samples go to.
+            indices: numbers of the samples; None means all finished ones in the folder.
+
+        Returns:
+            path of the file.
+
+        Raises:
+            DataError: When samples are missing or damaged, or there are none.
+        """
+        if section not in SECTIONS:
+            raise DataError(f"unknown section {section!r}, use one of {list(SECTIONS)}")
+        if indices is None:
+            stems = (path.stem.rpartition("_")[2] for path in self.label_path(0).parent.glob("synthetic_*.png"))
+            numbers = [n for n in sorted(int(stem) for stem in stems if stem.isdigit()) if self.exists(n)]
+        else:
+            numbers = sorted(set(int(n) for n in indices))
+            missing = [n for n in numbers if not self.exists(n)]
+            if missing:
+                raise DataError(
+                    f"{len(missing)} of {len(numbers)} samples in {self.output_dir} are missing or damaged: "
+                    f"{missing[:10]}{' ...' if len(missing) > 10 else ''}. Run the generation again, it makes these only"
+                )
+        if not numbers:
+            raise DataError(f"no finished sample in {self.output_dir}, run the generation first")
+        sections: dict[str, list[Any]] = {}
+        if (self.output_dir / DATALIST_NAME).is_file():
+            earlier = load_datalist(self.output_dir)
+            sections = {name: earlier[name] for name in SECTIONS}
+        sections[section] = [self._case(n) for n in numbers]
+        return write_datalist(self.output_dir, sections, self.label_set, self.name, {"provenance": self.provenance})
+
+    def _case(self, index: int) -> dict[str, Any]:
+        case: dict[str, Any] = {"label": self.label_path(index).relative_to(self.output_dir).as_posix()}
+        if self.image_path(index).is_file():
+            case["image"] = self.image_path(index).relative_to(self.output_dir).as_posix()
+        provenance = {**self.provenance, "index": index}
+        return {**case, "case_id": f"synthetic_{index:05d}", "source": "synthetic", "provenance": provenance}
+
+    def _label_picture(self, index: int, label: torch.Tensor | np.ndarray) -> np.ndarray:
+        if isinstance(label, torch.Tensor):
+            if label.ndim != 3 or label.shape[0] != 1:
+                raise DataError(f"sample {index}: a label map tensor has shape (1, X, Y), got {tuple(label.shape)}")
+            return to_picture(label)[..., 0]
+        if np.ndim(label) != 2:
+            raise DataError(f"sample {index}: a label map array has shape (H, W), got {np.shape(label)}")
+        return np.asarray(label)
+
+    def _image_picture(self, index: int, image: torch.Tensor | np.ndarray) -> np.ndarray:
+        if not isinstance(image, torch.Tensor):
+            return np.asarray(image)
+        if image.ndim != 3 or image.shape[0] != 3:
+            raise DataError(f"sample {index}: a photograph tensor has shape (3, X, Y), got {tuple(image.shape)}")
+        values = image.detach().float()
+        if not bool(torch.isfinite(values).all()):
+            raise DataError(f"sample {index}: the photograph holds values that are not finite; has training diverged?")
+        return to_picture(((values.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8))

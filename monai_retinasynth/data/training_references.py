@@ -1,0 +1,99 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What generation reads from the real training set: its label maps (to calibrate the decoding) and its colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from monai.data import Dataset
+from monai.transforms import Transform
+
+from ..transforms.fov_colour import FieldOfViewColour
+from ..transforms.load_fundus_case import LoadFundusCased
+from .cases import load_cases
+
+__all__ = ["LabelMapDataset", "load_label_maps", "training_colours"]
+
+
+def load_label_maps(
+    dataset_dir: str, section: str = "training", layout: str = "auto", label_set: str = "fundus_vessel",
+    num_cases: int | None = None,
+) -> list[torch.Tensor]:
+    """Label maps of a data set.
+
+    Args:
+        dataset_dir: folder of the data set.
+        section: "training", "validation", "test" or "all".
+        layout: layout of the folder, see `load_cases`.
+        label_set: name of the label set.
+        num_cases: read only so many.
+
+    Returns:
+        one uint8 tensor of shape (1, X, Y) a case.
+    """
+    load = LoadFundusCased(label_set=label_set)
+    return [load(case)["label"] for case in load_cases(dataset_dir, section, layout=layout, num_cases=num_cases)]
+
+
+def training_colours(
+    dataset_dir: str, layout: str = "auto", label_set: str = "fundus_vessel", num_cases: int | None = None
+) -> list[list[float]]:
+    """Colours of the training photographs, as `FieldOfViewColour` measures them, one list of six numbers each.
+
+    Args:
+        dataset_dir: folder of the real data set.
+        layout: layout of the folder, see `load_cases`.
+        label_set: name of the label set.
+        num_cases: read only so many.
+    """
+    load, colour = LoadFundusCased(label_set=label_set), FieldOfViewColour()
+    colours = []
+    for case in load_cases(dataset_dir, "training", layout=layout, num_cases=num_cases):
+        loaded = load(case)
+        colours.append(colour(loaded["image"], loaded["label"]).tolist())
+    return colours
+
+
+class LabelMapDataset(Dataset):
+    """Numbered label maps to be translated to photographs, sharded over the ranks of `torch.distributed`.
+
+    Items are the cases of the folder without their photographs, with ``index``, the number of the case in the folder's
+    order, so that case i gets the same colour and file name whatever the number of ranks.
+
+    Args:
+        dataset_dir: folder of label maps: a data set with a ``datalist.json`` or a bare folder of label map files.
+        section: section of the data set.
+        layout: layout of the folder, see `load_cases`.
+        transform: transform of an item.
+        skip: called with an index; true where the result is already there.
+    """
+
+    def __init__(
+        self,
+        dataset_dir: str,
+        section: str = "all",
+        layout: str = "auto",
+        transform: Transform | None = None,
+        skip: Callable[[int], bool] | None = None,
+    ) -> None:
+        cases = load_cases(dataset_dir, section, layout=layout)
+        self.all_indices = list(range(len(cases)))
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        rank = torch.distributed.get_rank() if distributed else 0
+        world = torch.distributed.get_world_size() if distributed else 1
+        items = [
+            {**{k: v for k, v in case.items() if k != "image"}, "index": i}
+            for i, case in enumerate(cases)
+            if i % world == rank and not (skip is not None and skip(i))
+        ]
+        super().__init__(items, transform)

@@ -1,0 +1,99 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""From a batch of the data loader to what the trainers feed their networks, on the device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from monai.engines import PrepareBatch
+
+__all__ = ["PrepareLatentBatch", "PrepareTranslationBatch"]
+
+
+def _on_device(value: torch.Tensor, device: Any, non_blocking: bool) -> torch.Tensor:
+    # integer labels are moved as they are (a quarter of the bytes of float32) and become one-hot on the device
+    return torch.as_tensor(value).to(device=device, non_blocking=non_blocking)
+
+
+def _one_hot(label: torch.Tensor, num_classes: int) -> torch.Tensor:
+    """(B, 1, X, Y) class index -> (B, num_classes, X, Y) float32."""
+    if label.ndim != 4 or label.shape[1] != 1:
+        raise ValueError(f"class indices must have shape (batch, 1, width, height), got {tuple(label.shape)}.")
+    return F.one_hot(label[:, 0].long(), num_classes).movedim(-1, 1).float()
+
+
+class PrepareLatentBatch(PrepareBatch):
+    """Reals for a generator of label maps: class probabilities, taken as they are or made from class indices.
+
+    Args:
+        key: key of the label in the batch.
+        num_classes: when given, the label is a class index (B, 1, X, Y) and becomes one-hot.
+
+    Returns of the call:
+        reals (B, C, X, Y) float32 in [0, 1].
+    """
+
+    def __init__(self, key: str = "label", num_classes: int | None = None) -> None:
+        self.key = key
+        self.num_classes = num_classes
+
+    def __call__(
+        self, batchdata: dict[str, Any], device: Any = None, non_blocking: bool = False, **kwargs: Any
+    ) -> torch.Tensor:
+        label = _on_device(batchdata[self.key], device, non_blocking)
+        return label.float() if self.num_classes is None else _one_hot(label, self.num_classes)
+
+
+class PrepareTranslationBatch(PrepareBatch):
+    """Condition and photograph for a paired translator.
+
+    Args:
+        label_key: key of the class indices (B, 1, X, Y).
+        image_key: key of the photograph (B, 3, X, Y) in [-1, 1]; None, or absent from the batch, in generation.
+        num_classes: channels of the one-hot label.
+        coordinates_key: key of position channels (B, 2, X, Y) in (-1, 1), appended to the one-hot label.
+        colour_key: key of numbers that hold for the whole picture (B, K), such as its colour; appended as constant channels.
+
+    Returns of the call:
+        `(condition (B, C, X, Y), target (B, 3, X, Y) or None)`, float32.
+    """
+
+    def __init__(
+        self,
+        label_key: str = "label",
+        image_key: str | None = "image",
+        num_classes: int = 3,
+        coordinates_key: str | None = None,
+        colour_key: str | None = None,
+    ) -> None:
+        self.label_key = label_key
+        self.image_key = image_key
+        self.num_classes = num_classes
+        self.coordinates_key = coordinates_key
+        self.colour_key = colour_key
+
+    def __call__(
+        self, batchdata: dict[str, Any], device: Any = None, non_blocking: bool = False, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        condition = _one_hot(_on_device(batchdata[self.label_key], device, non_blocking), self.num_classes)
+        if self.coordinates_key is not None:
+            coordinates = _on_device(batchdata[self.coordinates_key], device, non_blocking).float()
+            condition = torch.cat([condition, coordinates], dim=1)
+        if self.colour_key is not None:
+            colour = _on_device(batchdata[self.colour_key], device, non_blocking).float()
+            constant = colour[:, :, None, None].expand(-1, -1, *condition.shape[-2:])
+            condition = torch.cat([condition, constant], dim=1)
+        if self.image_key is None or self.image_key not in batchdata:
+            return condition, None
+        return condition, _on_device(batchdata[self.image_key], device, non_blocking).float()

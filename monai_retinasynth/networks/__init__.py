@@ -1,0 +1,31 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Networks: `nets` are whole, `blocks` are their parts."""
+
+from __future__ import annotations
+
+from .nets import (
+    Pix2PixHDEnhancer,
+    Pix2PixHDGenerator,
+    Pix2PixHDGlobalTrunk,
+    PooledMultiscaleDiscriminator,
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+)
+
+__all__ = [
+    "Pix2PixHDEnhancer",
+    "Pix2PixHDGenerator",
+    "Pix2PixHDGlobalTrunk",
+    "PooledMultiscaleDiscriminator",
+    "ProgressiveDiscriminator",
+    "ProgressiveGenerator",
+]

@@ -1,0 +1,51 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Layers and blocks of the generators and discriminators."""
+
+from __future__ import annotations
+
+from .equalized import EqualizedConv2d, EqualizedLinear, EqualizedResamplingConv2d
+from .image_norms import IMAGE_NORMS, FastInstanceNorm2d, make_image_norm
+from .minibatch_stddev import MinibatchStdDev
+from .pixel_norm import PixelNorm
+from .progressive_stages import (
+    DiscriminatorEnd,
+    DiscriminatorStage,
+    GeneratorStage,
+    GeneratorStart,
+    progressive_resolutions,
+    progressive_width,
+)
+from .resampled_conv import UpsampledConv2d, downsampling_conv2d, upsampling_conv2d
+from .translation_blocks import ReflectedResidualBlock, conv_norm_relu, upsample_norm_relu
+
+__all__ = [
+    "IMAGE_NORMS",
+    "DiscriminatorEnd",
+    "DiscriminatorStage",
+    "EqualizedConv2d",
+    "EqualizedLinear",
+    "EqualizedResamplingConv2d",
+    "FastInstanceNorm2d",
+    "GeneratorStage",
+    "GeneratorStart",
+    "MinibatchStdDev",
+    "PixelNorm",
+    "ReflectedResidualBlock",
+    "UpsampledConv2d",
+    "conv_norm_relu",
+    "downsampling_conv2d",
+    "make_image_norm",
+    "progressive_resolutions",
+    "progressive_width",
+    "upsample_norm_relu",
+    "upsampling_conv2d",
+]

@@ -1,0 +1,90 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Transforms: reading fundus files, the field of view, label maps and their resolutions, batch augmentation."""
+
+from __future__ import annotations
+
+from .class_probabilities import (
+    ExpandClassProbabilitiesd,
+    ExpandClassProbabilitiesD,
+    ExpandClassProbabilitiesDict,
+    ReduceLabelMapd,
+    ReduceLabelMapD,
+    ReduceLabelMapDict,
+    calibrate_class_weights,
+    expand_class_probabilities,
+    reduce_label_map,
+)
+from .compose_label_map import (
+    ComposeFundusLabelMapd,
+    ComposeFundusLabelMapD,
+    ComposeFundusLabelMapDict,
+    compose_fundus_label_map,
+)
+from .field_of_view import DeriveFieldOfViewd, DeriveFieldOfViewD, DeriveFieldOfViewDict, derive_field_of_view
+from .fov_colour import (
+    FieldOfViewColour,
+    FieldOfViewColourd,
+    FieldOfViewColourD,
+    FieldOfViewColourDict,
+    SampleColour,
+    SampleColourd,
+    SampleColourD,
+    SampleColourDict,
+)
+from .fov_coordinates import (
+    FieldOfViewCoordinates,
+    FieldOfViewCoordinatesd,
+    FieldOfViewCoordinatesD,
+    FieldOfViewCoordinatesDict,
+)
+from .fundus_reader import FundusReader
+from .load_fundus_case import LoadFundusCased, LoadFundusCaseD, LoadFundusCaseDict
+from .random_rigid_batch import RandomFlipRotateBatch
+from .soften_one_hot import SoftenOneHot
+
+__all__ = [
+    "ComposeFundusLabelMapD",
+    "ComposeFundusLabelMapDict",
+    "ComposeFundusLabelMapd",
+    "DeriveFieldOfViewD",
+    "DeriveFieldOfViewDict",
+    "DeriveFieldOfViewd",
+    "ExpandClassProbabilitiesD",
+    "ExpandClassProbabilitiesDict",
+    "ExpandClassProbabilitiesd",
+    "FieldOfViewColour",
+    "FieldOfViewColourD",
+    "FieldOfViewColourDict",
+    "FieldOfViewColourd",
+    "FieldOfViewCoordinates",
+    "FieldOfViewCoordinatesD",
+    "FieldOfViewCoordinatesDict",
+    "FieldOfViewCoordinatesd",
+    "FundusReader",
+    "LoadFundusCaseD",
+    "LoadFundusCaseDict",
+    "LoadFundusCased",
+    "RandomFlipRotateBatch",
+    "ReduceLabelMapD",
+    "ReduceLabelMapDict",
+    "ReduceLabelMapd",
+    "SampleColour",
+    "SampleColourD",
+    "SampleColourDict",
+    "SampleColourd",
+    "SoftenOneHot",
+    "calibrate_class_weights",
+    "compose_fundus_label_map",
+    "derive_field_of_view",
+    "expand_class_probabilities",
+    "reduce_label_map",
+]

@@ -1,0 +1,154 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Colour of an eye as six numbers, so that a translator need not paint all eyes in one colour.
+
+The label map does not say how dark or red an eye is. Given the mean and standard deviation of each colour channel inside
+the field of view as a further condition, the generator of label-to-image translation learns colour from the condition and
+structure from the label map; at generation the colours of the training eyes are mixed (`SampleColour`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, Transform
+
+__all__ = [
+    "FieldOfViewColour",
+    "FieldOfViewColourD",
+    "FieldOfViewColourDict",
+    "FieldOfViewColourd",
+    "SampleColour",
+    "SampleColourD",
+    "SampleColourDict",
+    "SampleColourd",
+]
+
+
+class FieldOfViewColour(Transform):
+    """Mean and standard deviation of the three colour channels inside the field of view.
+
+    Args:
+        outside_class: class index of the label map that lies outside the field of view.
+    """
+
+    def __init__(self, outside_class: int = 0) -> None:
+        self.outside_class = outside_class
+
+    def __call__(self, image: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            image: photograph, shape (3, X, Y), values in [0, 255].
+            label: label map, shape (1, X, Y), class indices.
+
+        Returns:
+            shape (6,): three means scaled to [-1, 1], then three standard deviations as a share of 127.5.
+
+        Raises:
+            ValueError: when the label map has no pixel inside the field of view.
+        """
+        inside = label[0] != self.outside_class
+        if not bool(inside.any()):
+            raise ValueError("the label map has no pixel inside the field of view, so the eye has no colour")
+        pixels = image[:, inside].float() / 127.5 - 1.0
+        return torch.cat([pixels.mean(1), pixels.std(1, correction=0)])
+
+
+class FieldOfViewColourd(MapTransform):
+    """Dictionary form of `FieldOfViewColour`.
+
+    Args:
+        keys: key of the photograph.
+        label_key: key of the label map.
+        output_key: key under which the six numbers are stored.
+        outside_class: see `FieldOfViewColour`.
+        allow_missing_keys: leave cases without photograph as they are.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "image",
+        label_key: str = "label",
+        output_key: str = "colour",
+        outside_class: int = 0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.label_key = label_key
+        self.output_key = output_key
+        self.transform = FieldOfViewColour(outside_class)
+
+    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[self.output_key] = self.transform(d[key], d[self.label_key])
+        return d
+
+
+class SampleColour(Transform):
+    """Colour for a synthetic eye: a random mixture of the colours of two training eyes.
+
+    Args:
+        colours: colours of the training eyes as `FieldOfViewColour` gives them, shape (N, 6).
+        seed: seed; case i of a seed has the same colour in every run.
+
+    Raises:
+        ValueError: when there is no colour to sample from.
+    """
+
+    def __init__(self, colours: Sequence[Sequence[float]], seed: int = 0) -> None:
+        self.colours = np.asarray(colours, dtype=np.float32)
+        self.seed = seed
+        if self.colours.ndim != 2 or len(self.colours) == 0:
+            raise ValueError(f"colours must have shape (N, 6) with N >= 1, got {self.colours.shape}")
+
+    def __call__(self, index: int) -> torch.Tensor:
+        """
+        Args:
+            index: number of the case.
+
+        Returns:
+            shape (6,), as `FieldOfViewColour`.
+        """
+        rng = np.random.default_rng([self.seed, int(index)])
+        first, second = self.colours[rng.integers(len(self.colours), size=2)]
+        share = rng.random()
+        return torch.as_tensor(share * first + (1.0 - share) * second, dtype=torch.float32)
+
+
+class SampleColourd(Transform):
+    """Dictionary form of `SampleColour`: reads the number of the case, writes its colour.
+
+    Args:
+        colours: see `SampleColour`.
+        output_key: key under which the six numbers are stored.
+        index_key: key of the number of the case.
+        seed: see `SampleColour`.
+    """
+
+    def __init__(
+        self, colours: Sequence[Sequence[float]], output_key: str = "colour", index_key: str = "index", seed: int = 0
+    ) -> None:
+        self.output_key = output_key
+        self.index_key = index_key
+        self.transform = SampleColour(colours, seed)
+
+    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
+        d = dict(data)
+        d[self.output_key] = self.transform(d[self.index_key])
+        return d
+
+
+FieldOfViewColourD = FieldOfViewColourDict = FieldOfViewColourd
+SampleColourD = SampleColourDict = SampleColourd

@@ -1,0 +1,119 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""A fundus case from its files: the photograph and its label map, composed from whatever masks the data set has."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import Transform
+
+from ..utils.errors import DataError
+from ..utils.image_io import from_picture, read_label_map, read_mask, read_rgb
+from ..utils.label_set import LabelSet, get_label_set
+from .compose_label_map import compose_fundus_label_map
+from .field_of_view import derive_field_of_view
+
+__all__ = ["LoadFundusCaseD", "LoadFundusCaseDict", "LoadFundusCased"]
+
+
+class LoadFundusCased(Transform):
+    """Load the files of a case dictionary.
+
+    The label map comes from the `label` file (class indices) or is composed of a `vessel` mask and the field of view,
+    which is read from the `fov` file or, when there is none, derived from the photograph.
+
+    Input: `image` (path; may be missing where there is a `label` file) and either `label` or `vessel` and perhaps `fov`
+    (paths). Output: `image`, tensor (3, X, Y), 0..255; `label`, uint8 tensor (1, X, Y); `vessel` and `fov` are dropped;
+    all other keys pass through. Plain tensors without metadata, so batches collate fast.
+
+    Args:
+        label_set: label set of the label maps, or its name; composing needs the classes of `fundus_vessel`.
+        image_key: key of the photograph.
+        label_key: key of the label map.
+        image_dtype: `"float32"`, or `"uint8"` to keep a cached data set at a quarter of the memory (cast after the
+            random crop, `ScaleIntensityRanged` does).
+
+    Raises:
+        DataError: When a file is missing, unreadable, holds unexpected values, or sizes differ; names the files.
+    """
+
+    def __init__(
+        self,
+        label_set: str | LabelSet | dict = "fundus_vessel",
+        image_key: str = "image",
+        label_key: str = "label",
+        image_dtype: str = "float32",
+    ) -> None:
+        if image_dtype not in ("float32", "uint8"):
+            raise ValueError(f"image_dtype must be 'float32' or 'uint8', got {image_dtype!r}")
+        self.label_set = get_label_set(label_set)
+        self.image_key = image_key
+        self.label_key = label_key
+        self.image_dtype = getattr(torch, image_dtype)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        image_path, label_path = d.get(self.image_key), d.get(self.label_key)
+        vessel_path, fov_path = d.pop("vessel", None), d.pop("fov", None)
+        photograph = None if image_path is None else read_rgb(image_path)
+        if label_path is not None:
+            label_map = read_label_map(label_path, self.label_set)
+        elif vessel_path is not None:
+            label_map = self._compose(photograph, image_path, vessel_path, fov_path)
+        else:
+            raise DataError(
+                f"the case {d.get('case_id', image_path)} names neither a label map ({self.label_key!r}) nor a vessel "
+                "mask ('vessel'); add one of them"
+            )
+        if photograph is not None:
+            _same_size(image_path, photograph, label_path or vessel_path, label_map)
+            d[self.image_key] = from_picture(photograph).to(self.image_dtype)
+        d[self.label_key] = from_picture(label_map)
+        return d
+
+    def _compose(self, photograph: np.ndarray | None, image_path: Any, vessel_path: Any, fov_path: Any) -> np.ndarray:
+        if self.label_set.class_names != ("outside", "retina", "vessel"):
+            raise DataError(
+                f"a vessel mask ({vessel_path}) gives the classes outside, retina, vessel; label set "
+                f"{self.label_set.name!r} has {list(self.label_set.class_names)}: store label maps and name them 'label'"
+            )
+        vessel = read_mask(vessel_path)
+        if photograph is not None:
+            _same_size(image_path, photograph, vessel_path, vessel)
+        if fov_path is not None:
+            fov = read_mask(fov_path)
+            _same_size(fov_path, fov, vessel_path, vessel)
+            if not fov.any():
+                raise DataError(f"unexpected values in the field-of-view mask {fov_path}: it is empty")
+        elif photograph is not None:
+            try:
+                fov = derive_field_of_view(photograph)
+            except DataError as exception:
+                raise DataError(f"{image_path}: {exception}") from exception
+        else:
+            raise DataError(f"the vessel mask {vessel_path} has neither a 'fov' mask nor an 'image' to derive it from")
+        return compose_fundus_label_map(vessel, fov)
+
+
+def _same_size(path: Any, array: np.ndarray, other_path: Any, other: np.ndarray) -> None:
+    if array.shape[:2] != other.shape[:2]:
+        sizes = [f"{a.shape[1]} x {a.shape[0]}" for a in (array, other)]
+        raise DataError(
+            f"sizes differ: {path} is {sizes[0]}, {other_path} is {sizes[1]} (width x height). "
+            "Give each image a mask of its own size"
+        )
+
+
+LoadFundusCaseD = LoadFundusCaseDict = LoadFundusCased

@@ -1,0 +1,62 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Label sets, pictures on disk, errors, seeds and checkpoints: what every other part of the package stands on."""
+
+from __future__ import annotations
+
+from .atomic_file import atomic_write
+from .checkpoint import checkpoint_digest, load_checkpoint, load_network_weights, save_checkpoint
+from .errors import CheckpointError, ConfigError, DataError
+from .image_io import (
+    IMAGE_SUFFIXES,
+    convert_image,
+    from_picture,
+    image_grid,
+    list_images,
+    open_image,
+    read_label_map,
+    read_mask,
+    read_rgb,
+    to_picture,
+    write_label_map,
+    write_rgb,
+)
+from .label_set import FUNDUS_VESSEL, LABEL_SETS, LabelSet, get_label_set
+from .seeding import seed_everything, seeded_latents
+
+__all__ = [
+    "FUNDUS_VESSEL",
+    "IMAGE_SUFFIXES",
+    "LABEL_SETS",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "LabelSet",
+    "atomic_write",
+    "checkpoint_digest",
+    "convert_image",
+    "from_picture",
+    "get_label_set",
+    "image_grid",
+    "list_images",
+    "load_checkpoint",
+    "load_network_weights",
+    "open_image",
+    "read_label_map",
+    "read_mask",
+    "read_rgb",
+    "save_checkpoint",
+    "seed_everything",
+    "seeded_latents",
+    "to_picture",
+    "write_label_map",
+    "write_rgb",
+]

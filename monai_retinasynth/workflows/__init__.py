@@ -1,0 +1,37 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Running the stages of a system in order."""
+
+from __future__ import annotations
+
+from .bundle_folder import find_bundles_dir
+from .contact_sheet import write_contact_sheet
+from .label_map_audit import audit_label_maps
+from .stage import BundleStage, FunctionStage, WorkflowStage
+from .stage_record import StageRecord, changed_settings, flatten_settings, folder_signature, settings_fingerprint
+from .staged_workflow import StagedWorkflow
+from .two_stage_summary import summarise_two_stage
+
+__all__ = [
+    "BundleStage",
+    "FunctionStage",
+    "StageRecord",
+    "StagedWorkflow",
+    "WorkflowStage",
+    "audit_label_maps",
+    "changed_settings",
+    "find_bundles_dir",
+    "flatten_settings",
+    "folder_signature",
+    "settings_fingerprint",
+    "summarise_two_stage",
+    "write_contact_sheet",
+]

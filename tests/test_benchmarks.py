@@ -1,0 +1,87 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The speed benchmark runs on its smallest cases; no time is asserted."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import json
+import unittest
+from unittest import mock
+
+import torch
+from parameterized import parameterized
+from rich.console import Console
+
+from tests.real_data import REPOSITORY
+
+SPEC = importlib.util.spec_from_file_location("training_speed", REPOSITORY / "benchmarks" / "training_speed.py")
+KEYS = {"seconds_per_iteration", "peak_gib", "samples_per_second"}
+
+
+class TestTrainingSpeed(unittest.TestCase):
+    """Both variants of a case run, and the ratio is that of their times."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.benchmark = importlib.util.module_from_spec(SPEC)
+        with mock.patch.dict("sys.modules", {"training_speed": cls.benchmark}):
+            SPEC.loader.exec_module(cls.benchmark)
+
+    @parameterized.expand(
+        [
+            ("smoke-pggan", "package"),
+            ("smoke-pggan", "reference"),
+            ("smoke-pggan-wgan", "package"),
+            ("smoke-pggan-wgan", "reference"),
+            ("smoke-pix2pixhd", "package"),
+            ("smoke-pix2pixhd", "reference"),
+        ]
+    )
+    def test_measures(self, name, variant):
+        figures = self.benchmark.measure(self.benchmark.CASES[name], variant, 1, 1, torch.device("cpu"))
+        self.assertEqual(set(figures), KEYS)
+        for key, value in figures.items():
+            self.assertGreater(value, 0.0, key)
+
+    def test_every_listed_case_can_be_read_from_its_bundle(self):
+        for name, case in self.benchmark.CASES.items():
+            with self.subTest(name):
+                parser = self.benchmark.read_bundle(case, torch.device("cpu"))
+                size = "resolution" if case.bundle == "label_map_generation" else "crop_size"
+                self.assertIn(parser[size], (case.size, [case.size, case.size]))
+                self.assertGreaterEqual(len(self.benchmark.random_samples(case, parser)), case.batch)
+
+    def test_table_and_json(self):
+        def measured(name, variant, arguments):
+            seconds = {"package": 2.0, "reference": 5.0}[variant]
+            return {"seconds_per_iteration": seconds, "peak_gib": 1.0, "samples_per_second": 1 / seconds}
+
+        arguments = argparse.Namespace(
+            cases=["smoke-pggan"], quick=False, device="cpu", warmup=1, iterations=1, threads=1, output=None
+        )
+        console = Console(file=io.StringIO(), width=160)
+        with mock.patch.object(self.benchmark, "measure_apart", measured):
+            results = json.loads(json.dumps(self.benchmark.run(arguments, console)))
+        self.assertEqual(results["cases"]["smoke-pggan"]["training_ratio"], 2.5)
+        self.assertEqual(results["cases"]["smoke-pggan"]["generation_ratio"], 2.5)
+        self.assertIn("2.50", console.file.getvalue())
+
+    def test_unknown_case_is_named(self):
+        arguments = argparse.Namespace(cases=["nothing"], quick=False)
+        with self.assertRaisesRegex(SystemExit, "no such case: nothing; there are pix2pixhd-256"):
+            self.benchmark.run(arguments, Console(file=io.StringIO()))
+
+
+if __name__ == "__main__":
+    unittest.main()
