@@ -43,7 +43,7 @@ from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 from monai.data import DataLoader
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from torch import Tensor, nn
 
 from monai_retinasynth._version import __version__
@@ -55,6 +55,7 @@ __all__ = ["CASES", "Case", "measure"]
 
 LATENT, PAIRED = "label_map_generation", "label_to_image_translation"
 VARIANTS = ("package", "reference")
+FIGURES = ("seconds_per_iteration", "peak_gib", "samples_per_second")
 
 
 @dataclass(frozen=True)
@@ -329,7 +330,7 @@ def measure(case: Case, variant: str, warmup: int, repeats: int, device: torch.d
     generator.eval()
     with torch.inference_mode():
         generation = timed(lambda: inferer(inputs, generator), warmup, repeats, device)
-    return {"seconds_per_iteration": seconds, "peak_gib": peak, "samples_per_second": case.batch / generation}
+    return dict(zip(FIGURES, (seconds, peak, case.batch / generation)))
 
 
 def measure_apart(name: str, variant: str, arguments: argparse.Namespace) -> dict[str, float]:
@@ -372,28 +373,24 @@ def run(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     unknown = [name for name in chosen if name not in CASES]
     if unknown:
         raise SystemExit(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
-    table = Table(title="package | plain fp32 loop, per case")
-    for title in ("case", "pixels", "batch", "s / iteration", "ratio", "peak GiB", "samples / s", "ratio"):
-        table.add_column(title, justify="left" if title == "case" else "right")
+    table = Table("case", "", *(Column(t, justify="right") for t in ("s / iteration", "peak GiB", "samples / s")))
     rows: dict[str, dict[str, float]] = {}
     for name in chosen:
         console.print(f"{name} ...", style="dim")
         ours, plain = (measure_apart(name, variant, arguments) for variant in VARIANTS)
         speed_up = plain["seconds_per_iteration"] / ours["seconds_per_iteration"]
         drawing = ours["samples_per_second"] / plain["samples_per_second"]
-        case = CASES[name]
         rows[name] = {
-            "pixels": case.size,
-            "batch": case.batch,
+            "pixels": CASES[name].size,
+            "batch": CASES[name].batch,
             **ours,
             **{f"reference_{key}": value for key, value in plain.items()},
             "training_ratio": speed_up,
             "generation_ratio": drawing,
         }
-        cells = [f"{ours[k]:.3g} | {plain[k]:.3g}" for k in ("seconds_per_iteration", "peak_gib", "samples_per_second")]
-        table.add_row(
-            name, str(case.size), str(case.batch), cells[0], f"{speed_up:.2f}", cells[1], cells[2], f"{drawing:.2f}"
-        )
+        for title, figures in (("package", ours), ("reference", plain)):
+            table.add_row(name if title == "package" else "", title, *(f"{figures[key]:.3g}" for key in FIGURES))
+        table.add_row("", "times as fast", f"{speed_up:.2f}", "", f"{drawing:.2f}", style="bold", end_section=True)
     console.print(table)
     return {
         "command": " ".join(["python", "benchmarks/training_speed.py", *sys.argv[1:]]),

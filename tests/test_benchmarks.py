@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import io
 import json
 import unittest
@@ -23,20 +22,13 @@ import torch
 from parameterized import parameterized
 from rich.console import Console
 
-from tests.real_data import REPOSITORY
+from benchmarks import training_speed
 
-SPEC = importlib.util.spec_from_file_location("training_speed", REPOSITORY / "benchmarks" / "training_speed.py")
 KEYS = {"seconds_per_iteration", "peak_gib", "samples_per_second"}
 
 
 class TestTrainingSpeed(unittest.TestCase):
     """Both variants of a case run, and the ratio is that of their times."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.benchmark = importlib.util.module_from_spec(SPEC)
-        with mock.patch.dict("sys.modules", {"training_speed": cls.benchmark}):
-            SPEC.loader.exec_module(cls.benchmark)
 
     @parameterized.expand(
         [
@@ -49,18 +41,18 @@ class TestTrainingSpeed(unittest.TestCase):
         ]
     )
     def test_measures(self, name, variant):
-        figures = self.benchmark.measure(self.benchmark.CASES[name], variant, 1, 1, torch.device("cpu"))
+        figures = training_speed.measure(training_speed.CASES[name], variant, 1, 1, torch.device("cpu"))
         self.assertEqual(set(figures), KEYS)
         for key, value in figures.items():
             self.assertGreater(value, 0.0, key)
 
     def test_every_listed_case_can_be_read_from_its_bundle(self):
-        for name, case in self.benchmark.CASES.items():
+        for name, case in training_speed.CASES.items():
             with self.subTest(name):
-                parser = self.benchmark.read_bundle(case, torch.device("cpu"))
+                parser = training_speed.read_bundle(case, torch.device("cpu"))
                 size = "resolution" if case.bundle == "label_map_generation" else "crop_size"
                 self.assertIn(parser[size], (case.size, [case.size, case.size]))
-                self.assertGreaterEqual(len(self.benchmark.random_samples(case, parser)), case.batch)
+                self.assertGreaterEqual(len(training_speed.random_samples(case, parser)), case.batch)
 
     def test_table_and_json(self):
         def measured(name, variant, arguments):
@@ -71,8 +63,8 @@ class TestTrainingSpeed(unittest.TestCase):
             cases=["smoke-pggan"], quick=False, device="cpu", warmup=1, iterations=1, threads=1, output=None
         )
         console = Console(file=io.StringIO(), width=160)
-        with mock.patch.object(self.benchmark, "measure_apart", measured):
-            results = json.loads(json.dumps(self.benchmark.run(arguments, console)))
+        with mock.patch.object(training_speed, "measure_apart", measured):
+            results = json.loads(json.dumps(training_speed.run(arguments, console)))
         self.assertEqual(results["cases"]["smoke-pggan"]["training_ratio"], 2.5)
         self.assertEqual(results["cases"]["smoke-pggan"]["generation_ratio"], 2.5)
         self.assertIn("2.50", console.file.getvalue())
@@ -80,7 +72,7 @@ class TestTrainingSpeed(unittest.TestCase):
     def test_unknown_case_is_named(self):
         arguments = argparse.Namespace(cases=["nothing"], quick=False)
         with self.assertRaisesRegex(SystemExit, "no such case: nothing; there are pix2pixhd-256"):
-            self.benchmark.run(arguments, Console(file=io.StringIO()))
+            training_speed.run(arguments, Console(file=io.StringIO()))
 
 
 if __name__ == "__main__":

@@ -24,11 +24,9 @@ __all__ = ["ResultTable", "format_figure", "setup"]
 
 
 def format_figure(value: Any) -> str:
-    """One figure as text: numbers with four significant digits, ``{"mean": m, "sd": s}`` and ``[m, s]`` as "m ± s"."""
+    """One figure as text: numbers with four significant digits, ``{"mean": m, "sd": s}`` as "m ± s"."""
     if isinstance(value, dict) and "mean" in value:
         return " ± ".join(format_figure(value[k]) for k in ("mean", "sd") if value.get(k) is not None)
-    if isinstance(value, list) and len(value) == 2:
-        return " ± ".join(format_figure(v) for v in value)
     if isinstance(value, float):
         return f"{value:.4g}"
     return "" if value is None else str(value)
@@ -37,8 +35,8 @@ def format_figure(value: Any) -> str:
 class ResultTable(Directive):
     """Rows are the entries below ``:path:`` (keys joined by "/"), columns the keys of their values.
 
-    With ``:inner:``, the values are taken from below that key. With ``:pairs:``, the table has two columns, nested keys and
-    their values; ``:omit:`` names keys to leave out. Where the file does not exist, the page says so instead.
+    With ``:inner:``, the values are taken from below that key. With ``:pairs:``, the table has two columns, nested keys
+    and their values; ``:omit:`` names keys to leave out. Where the file does not exist, the page says so instead.
     """
 
     required_arguments = 1

@@ -79,7 +79,9 @@ def load_cases(
     with_image = sum("image" in case for case in cases)
     if 0 < with_image < len(cases):
         bare = next(case for case in cases if "image" not in case)
-        raise DataError(f"{len(cases) - with_image} of {len(cases)} cases have no photograph, the first is {bare['label']}")
+        raise DataError(
+            f"{len(cases) - with_image} of {len(cases)} cases have no photograph, the first is {bare['label']}"
+        )
     all_graded = all("grade" in case for case in cases)
     keys = {"image", "label", "vessel", "fov", "case_id", "source"} | ({"grade"} if all_graded else set())
     return [{key: value for key, value in case.items() if key in keys} for case in cases]
@@ -105,8 +107,9 @@ def detect_layout(folder: str | os.PathLike) -> str:
     found = sorted(path.name for path in folder.iterdir())
     shown = ", ".join(found[:6]) + (", ..." if len(found) > 6 else "")
     raise DataError(
-        f"no data set found in {folder}: {'it holds ' + shown if found else 'it is empty'}. Expected a {DATALIST_NAME}, "
-        "or training/ and test/ as in DRIVE, or files like Image_01L.jpg as in CHASE_DB1, or label map PNGs"
+        f"no data set found in {folder}: {'it holds ' + shown if found else 'it is empty'}. Expected a "
+        f"{DATALIST_NAME}, or training/ and test/ as in DRIVE, or files like Image_01L.jpg as in CHASE_DB1, or label "
+        "map PNGs"
     )
 
 
@@ -131,8 +134,8 @@ def _load_folder(
         cases = _label_map_cases(folder, section, val_count)
     if not cases:
         raise DataError(
-            f"no {'case' if section == 'all' else section + ' case'} in {folder} (layout {layout}, val_count {val_count}). "
-            "Choose another section, raise val_count for validation, or add cases"
+            f"no {'case' if section == 'all' else section + ' case'} in {folder} (layout {layout}, val_count "
+            f"{val_count}). Choose another section, raise val_count for validation, or add cases"
         )
     return _first(cases, num_cases, str(folder), section)
 
@@ -168,8 +171,8 @@ def _absolute(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             result[key] = str(folder / result[key])
             if not os.path.isfile(result[key]):
                 raise DataError(
-                    f"the {key} of case {case['case_id']} is missing: {result[key]}, named in {folder / DATALIST_NAME}. "
-                    "Restore the file or write the data set again"
+                    f"the {key} of case {case['case_id']} is missing: {result[key]}, named in "
+                    f"{folder / DATALIST_NAME}. Restore the file or write the data set again"
                 )
     return result
 

@@ -74,7 +74,8 @@ def list_chase_db1_cases(
         masks = sorted(root.glob(f"{path.stem}_{observer}.*"))
         if not masks:
             raise DataError(
-                f"no mask for {path}: {path.stem}_{observer}.png not found in {root}. Add it, or take the photograph away"
+                f"no mask for {path}: {path.stem}_{observer}.png not found in {root}. Add it, or take the "
+                "photograph away"
             )
         case = {"image": str(path), "vessel": str(masks[0]), "case_id": path.stem, "source": "real"}
         children.setdefault(int(match.group(1)), []).append(case)

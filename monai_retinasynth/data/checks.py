@@ -18,17 +18,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from monai.utils import optional_import
 from rich.console import Console
 from rich.table import Table
+from tqdm import tqdm
 
 from ..transforms.load_fundus_case import LoadFundusCased
 from ..utils.errors import DataError
 from ..utils.label_set import LabelSet, get_label_set
 from .cases import CASE_SECTIONS, detect_layout, load_cases
 from .datalist import load_datalist
-
-tqdm, _ = optional_import("tqdm", name="tqdm")
 
 __all__ = ["check_dataset", "print_dataset_report"]
 
@@ -97,7 +95,7 @@ def print_dataset_report(report: Mapping[str, Any], label_set: str | LabelSet | 
     """Print the report of `check_dataset` as a table, followed by its problems."""
     label_set = get_label_set(label_set)
     table = Table(title=f"Data check: {report['dataset_dir']}")
-    for heading in ("section", "cases", "photographs", "width x height", *(f"{n} %" for n in label_set.class_names)):
+    for heading in ("section", "cases", "images", "width x height", *(f"{n} %" for n in label_set.class_names)):
         table.add_column(heading, justify="left" if heading == "section" else "right")
     for section, row in report["sections"].items():
         sizes = [f"{size} ({count})" for size, count in row["sizes"].items()]
@@ -127,7 +125,7 @@ def _check_section(
     fractions = []
     identifiers = Counter(case["case_id"] for case in cases)
     problems.extend(f"{section}: {n} cases are called {name}" for name, n in identifiers.items() if n > 1)
-    for case in tqdm(cases, desc=f"check {section}", disable=not verbose, leave=False):
+    for case in tqdm(cases, desc=f"check {section}", disable=None if verbose else True, leave=False):
         try:
             loaded = load(case)
         except DataError as exception:
@@ -140,7 +138,7 @@ def _check_section(
         if require_image and "image" not in loaded:
             problems.append(f"{name}: the case has no photograph")
         if multiple is not None and (width % multiple or height % multiple):
-            fits = " or ".join(f"{-(-width // m) * m} x {-(-height // m) * m}" for m in [multiple])
+            fits = f"{-(-width // multiple) * multiple} x {-(-height // multiple) * multiple}"
             problems.append(f"{name}: size {width} x {height} is no multiple of {multiple}; pad or resize it to {fits}")
         counts = np.bincount(label.numpy().ravel(), minlength=label_set.num_classes)
         fractions.append(counts / counts.sum())
@@ -193,9 +191,7 @@ def _sections(
         return []
     if found == "label_maps":
         return ["all"]
-    held_out = ["validation"] if val_count else []
-    root_parts = [s for s in ("training", *held_out, "test")]
-    return root_parts
+    return ["training", "validation", "test"] if val_count else ["training", "test"]
 
 
 def _check_declared(dataset_dir: Any, label_set: LabelSet, problems: list[str]) -> None:
@@ -219,6 +215,8 @@ def _check_declared(dataset_dir: Any, label_set: LabelSet, problems: list[str]) 
 def _plain(dataset_dir: Any) -> str | list[Any]:
     if isinstance(dataset_dir, (str, os.PathLike)):
         return os.fspath(dataset_dir)
-    return [dict(dataset_dir)] if isinstance(dataset_dir, Mapping) else [
-        dict(s) if isinstance(s, Mapping) else os.fspath(s) for s in dataset_dir
+    sources = [dataset_dir] if isinstance(dataset_dir, Mapping) else dataset_dir
+    return [
+        {k: str(v) if k == "dataset_dir" else v for k, v in s.items()} if isinstance(s, Mapping) else str(s)
+        for s in sources
     ]

@@ -47,8 +47,8 @@ def write_datalist(
     Args:
         folder: the data set.
         cases_by_section: cases of `training`, `validation` and `test`; missing sections are empty. A case has `label`
-            and perhaps `image` (paths relative to `folder`, or absolute ones below it), `case_id`, `source` (`"real"` or
-            `"synthetic"`) and perhaps `grade` and `provenance`.
+            and perhaps `image` (paths relative to `folder`, or absolute ones below it), `case_id`, `source` (`"real"`
+            or `"synthetic"`) and perhaps `grade` and `provenance`.
         label_set: label set of the label maps.
         name: name of the data set.
         extra: more entries for the top level.
@@ -92,7 +92,9 @@ def _relative_case(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
                 try:
                     path = path.resolve().relative_to(folder.resolve())
                 except ValueError as exception:
-                    raise DataError(f"{path} of case {case['case_id']} lies outside the data set {folder}") from exception
+                    raise DataError(
+                        f"{path} of case {case['case_id']} lies outside the data set {folder}"
+                    ) from exception
             result[key] = path.as_posix()
     return result
 

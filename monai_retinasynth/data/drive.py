@@ -77,7 +77,9 @@ def _root(root_dir: str | os.PathLike) -> Path:
 def _list_part(root: Path, part: str, observer: str) -> list[dict[str, Any]]:
     folder = root / part / "images"
     if not folder.is_dir():
-        raise DataError(f"DRIVE's photographs not found: no folder {folder}. Give the folder that holds training/ and test/")
+        raise DataError(
+            f"DRIVE's photographs not found: no folder {folder}. Give the folder that holds training/ and test/"
+        )
     images = [(path, match) for path in list_images(folder) if (match := _IMAGE.match(path.stem))]
     if not images:
         raise DataError(f"no photograph named like 21_training.tif in {folder}; unpack DRIVE there again")
@@ -87,7 +89,10 @@ def _list_part(root: Path, part: str, observer: str) -> list[dict[str, Any]]:
     has_fov = (root / part / "mask").is_dir()
     for path, match in images:
         number = match.group(1)
-        case = {"image": str(path), "vessel": str(_beside(root / part / observer, f"{number}_{manual_name}{suffix}", path))}
+        case = {
+            "image": str(path),
+            "vessel": str(_beside(root / part / observer, f"{number}_{manual_name}{suffix}", path)),
+        }
         if has_fov:
             case["fov"] = str(_beside(root / part / "mask", f"{path.stem}_mask", path))
         cases.append({**case, "case_id": path.stem, "source": "real"})

@@ -41,7 +41,7 @@ def hold_out(
     held = -(-val_count // group_size) * group_size
     if held >= len(cases) and cases:
         raise DataError(
-            f"too few cases in {where}: {held} of {len(cases)} would be held out for validation (val_count={val_count}), "
-            "none left to train on. Add cases or lower val_count"
+            f"too few cases in {where}: {held} of {len(cases)} would be held out for validation "
+            f"(val_count={val_count}), none left to train on. Add cases or lower val_count"
         )
     return cases[: len(cases) - held], cases[len(cases) - held :]

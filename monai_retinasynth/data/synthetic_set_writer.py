@@ -38,8 +38,8 @@ class SyntheticSetWriter:
         output_dir: folder of the data set.
         label_set: label set of the label maps.
         name: name of the data set.
-        provenance: where the samples come from (seed, checkpoint hash, ...), plain values for JSON; noted with each case
-            together with its index.
+        provenance: where the samples come from (seed, checkpoint hash, ...), plain values for JSON; noted with each
+            case together with its index.
         image_required: whether a case is finished only with a photograph.
     """
 
@@ -76,7 +76,9 @@ class SyntheticSetWriter:
         except DataError:
             return False
 
-    def write(self, index: int, label: torch.Tensor | np.ndarray, image: torch.Tensor | np.ndarray | None = None) -> None:
+    def write(
+        self, index: int, label: torch.Tensor | np.ndarray, image: torch.Tensor | np.ndarray | None = None
+    ) -> None:
         """Write sample number `index`.
 
         Args:
@@ -93,7 +95,8 @@ class SyntheticSetWriter:
         image_picture = None if image is None else self._image_picture(index, image)
         if image_picture is not None and image_picture.shape[:2] != label_picture.shape:
             raise DataError(
-                f"sample {index}: photograph {image_picture.shape[:2]} and label map {label_picture.shape} differ in size"
+                f"sample {index}: photograph {image_picture.shape[:2]} and label map {label_picture.shape} "
+                "(height, width) differ in size"
             )
         # a photograph of an earlier try must not make the half-written case look finished
         self.image_path(index).unlink(missing_ok=True)
@@ -120,12 +123,13 @@ class SyntheticSetWriter:
             stems = (path.stem.rpartition("_")[2] for path in self.label_path(0).parent.glob("synthetic_*.png"))
             numbers = [n for n in sorted(int(stem) for stem in stems if stem.isdigit()) if self.exists(n)]
         else:
-            numbers = sorted(set(int(n) for n in indices))
+            numbers = sorted({int(n) for n in indices})
             missing = [n for n in numbers if not self.exists(n)]
             if missing:
                 raise DataError(
                     f"{len(missing)} of {len(numbers)} samples in {self.output_dir} are missing or damaged: "
-                    f"{missing[:10]}{' ...' if len(missing) > 10 else ''}. Run the generation again, it makes these only"
+                    f"{missing[:10]}{' ...' if len(missing) > 10 else ''}. Run the generation again, "
+                    "it makes these only"
                 )
         if not numbers:
             raise DataError(f"no finished sample in {self.output_dir}, run the generation first")

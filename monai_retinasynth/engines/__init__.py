@@ -17,9 +17,11 @@ from .growth import GrowthPhase, ProgressiveGrowthSchedule
 from .latent_gan_trainer import LatentGanTrainer
 from .paired_gan_trainer import PairedGanTrainer
 from .prepare_batch import PrepareLatentBatch, PrepareTranslationBatch
+from .segmentation_sources import SEGMENTATION_REGIMES, SegmentationSource, select_segmentation_source
 from .step_batches import StepBatches
 
 __all__ = [
+    "SEGMENTATION_REGIMES",
     "GanIterationEvents",
     "GrowthPhase",
     "LatentGanTrainer",
@@ -27,6 +29,8 @@ __all__ = [
     "PrepareLatentBatch",
     "PrepareTranslationBatch",
     "ProgressiveGrowthSchedule",
+    "SegmentationSource",
     "StepBatches",
     "TwoPlayerTrainer",
+    "select_segmentation_source",
 ]

@@ -75,7 +75,8 @@ class TwoPlayerTrainer(Trainer):
         g_train_steps: generator steps in an iteration.
         d_regularizers: `(discriminator, reals, fakes) -> weighted penalty` callables, each alone or with an interval
             `(callable, k)`: then computed at every k-th discriminator step and multiplied by k (lazy regularisation,
-            Karras et al. 2020). Computed in float32; the discriminator they get returns float32 logits, or a list of them (scales).
+            Karras et al. 2020). Computed in float32; the discriminator they get returns float32 logits, or a list of
+            them (one a scale).
         non_blocking: asynchronous copies to the device.
         prepare_batch: batch -> what the subclass needs.
         iteration_update: replaces the whole training step.

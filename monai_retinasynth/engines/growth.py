@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""When a progressively growing GAN doubles its resolution (Karras et al. 2018, sec. 3), counted in images shown to D."""
+"""When a progressively growing GAN doubles its resolution (Karras et al. 2018, sec. 3), counted in images shown."""
 
 from __future__ import annotations
 

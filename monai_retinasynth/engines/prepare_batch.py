@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from monai.data import MetaTensor
 from monai.engines import PrepareBatch
 
 __all__ = ["PrepareLatentBatch", "PrepareTranslationBatch"]
@@ -23,7 +24,8 @@ __all__ = ["PrepareLatentBatch", "PrepareTranslationBatch"]
 
 def _on_device(value: torch.Tensor, device: Any, non_blocking: bool) -> torch.Tensor:
     # integer labels are moved as they are (a quarter of the bytes of float32) and become one-hot on the device
-    return torch.as_tensor(value).to(device=device, non_blocking=non_blocking)
+    plain = value.as_tensor() if isinstance(value, MetaTensor) else torch.as_tensor(value)
+    return plain.to(device=device, non_blocking=non_blocking)
 
 
 def _one_hot(label: torch.Tensor, num_classes: int) -> torch.Tensor:
@@ -63,7 +65,8 @@ class PrepareTranslationBatch(PrepareBatch):
         image_key: key of the photograph (B, 3, X, Y) in [-1, 1]; None, or absent from the batch, in generation.
         num_classes: channels of the one-hot label.
         coordinates_key: key of position channels (B, 2, X, Y) in (-1, 1), appended to the one-hot label.
-        colour_key: key of numbers that hold for the whole picture (B, K), such as its colour; appended as constant channels.
+        colour_key: key of numbers that hold for the whole picture (B, K), such as its colour; appended as constant
+            channels.
 
     Returns of the call:
         `(condition (B, C, X, Y), target (B, 3, X, Y) or None)`, float32.

@@ -36,7 +36,7 @@ class SegmentationSource:
     """
     Args:
         name: name of the regime in tables.
-        dataset_dir: folder or folders whose training section is trained on.
+        dataset_dir: folder or folders, as `load_cases` takes them, whose training section is trained on.
         pretrained: checkpoint to start from, or None to start from random weights.
     """
 
@@ -76,11 +76,16 @@ def select_segmentation_source(
             "train_on='synthetic_then_real' goes on from a network trained on synthetic data: train one with "
             "--train_on synthetic first and give its checkpoint, --pretrained <output_dir>/models/model.pt"
         )
+    # validation is real, so nothing of a synthetic set is held out; its layout is its own
+    synthetic = [
+        {"layout": "auto", "val_count": 0, **(folder if isinstance(folder, Mapping) else {"dataset_dir": folder})}
+        for folder in _as_list(synthetic_dir)
+    ]
     sources: Mapping[str, Any] = {
         "real": dataset_dir,
-        "synthetic": synthetic_dir,
+        "synthetic": synthetic,
         "synthetic_then_real": dataset_dir,
-        "mixed": [*_as_list(dataset_dir), *_as_list(synthetic_dir)],
+        "mixed": [*_as_list(dataset_dir), *synthetic],
     }
     return SegmentationSource(
         SEGMENTATION_REGIMES[train_on], sources[train_on], None if not pretrained else str(pretrained)

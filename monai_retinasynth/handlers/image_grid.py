@@ -41,7 +41,7 @@ class ImageGridHandler:
         label_set: name, object or plain form of the label set.
         log_dir: folder of the TensorBoard event file.
         summary_writer: a writer to use instead.
-        interval: epochs between two grids, or iterations with `epoch_level=False`.
+        interval: iterations between two grids, or epochs with `epoch_level=True`.
         max_images: rows of a grid.
         save_dir: folder where each grid is written as a PNG too.
         network: draws the synthetic column (for example the averaged generator) through the trainer's `preview`;
@@ -55,11 +55,11 @@ class ImageGridHandler:
         label_set: str | LabelSet | Mapping[str, Any] = "fundus_vessel",
         log_dir: str | os.PathLike | None = None,
         summary_writer: Any = None,
-        interval: int = 1,
+        interval: int = 500,
         max_images: int = 4,
         save_dir: str | os.PathLike | None = None,
         network: nn.Module | None = None,
-        epoch_level: bool = True,
+        epoch_level: bool = False,
         tag: str = "samples",
     ) -> None:
         wants_tensorboard = log_dir is not None or summary_writer is not None or save_dir is None
@@ -110,7 +110,7 @@ class ImageGridHandler:
 
 
 def as_picture(image: torch.Tensor, label_set: LabelSet) -> np.ndarray:
-    """A tensor (C, X, Y) as an RGB picture (H, W, 3): label maps by the label set's colours, photographs from [-1, 1]."""
+    """A tensor (C, X, Y) as an RGB picture (H, W, 3): label maps in the label set's colours, others from [-1, 1]."""
     image = image.detach().float().cpu()
     if image.shape[0] == 1:
         return label_set.colorize(to_picture(image.round().to(torch.uint8))[..., 0])

@@ -29,8 +29,8 @@ __all__ = ["TrainingProgressBar"]
 class TrainingProgressBar:
     """Progress over all iterations of a run, on rank 0.
 
-    In a terminal a tqdm bar, elsewhere one line about every `log_seconds`. Losses are read from the device once a second
-    at most, so the training loop is not made to wait.
+    In a terminal a tqdm bar, elsewhere one line about every `log_seconds`. Losses are read from the device once a
+    second at most, so the training loop is not made to wait.
 
     Args:
         losses: keys of the output to show; None shows ``loss``, or ``g_loss`` and ``d_loss`` where they are.

@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""One TensorBoard writer for a folder, shared by all handlers: TensorBoard mixes up several event files in one folder."""
+"""One TensorBoard writer for a folder, shared by all handlers: several event files in one folder get mixed up."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class WriterSource:
         self._log_dir = None if log_dir is None else str(Path(log_dir).resolve())
 
     def get(self, next_step: int | None = None) -> SummaryWriter:
-        """The writer; a resumed training passes its next iteration, and what an interrupted run logged later is hidden."""
+        """The writer; a resumed training gives its next iteration, to hide what an interrupted run logged later."""
         if self._writer is not None:
             return self._writer
         if self._log_dir not in _open_writers:

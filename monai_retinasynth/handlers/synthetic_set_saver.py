@@ -28,9 +28,9 @@ __all__ = ["SyntheticSetSaver"]
 class SyntheticSetSaver:
     """After each iteration writes the samples by their index; at the end rank 0 writes the data list.
 
-    The evaluator must decollate (MONAI's default): batch and output are lists of dictionaries. A key is looked up in the
-    output first and then in the batch, or where it says: ``"batch:label"``, ``"output:label"`` (an evaluator puts the
-    prepared target of a batch, usually one-hot, into its output as ``label``).
+    The evaluator must decollate (MONAI's default): batch and output are lists of dictionaries. A key is looked up in
+    the output first and then in the batch, or where it says: ``"batch:label"``, ``"output:label"`` (an evaluator puts
+    the prepared target of a batch, usually one-hot, into its output as ``label``).
 
     Args:
         writer: the data set to fill.
@@ -73,7 +73,7 @@ class SyntheticSetSaver:
             self.writer.write(index, torch.as_tensor(_find(sources, self.label_key)), image)
 
     def finish(self, engine: Engine | None = None) -> None:
-        """Write the data list once all ranks are done; called by the evaluator, or directly when nothing was left to make."""
+        """Write the data list once all ranks are done; call it directly where nothing was left to make."""
         wait_for_all()  # until every rank's files are there
         if process_rank() == 0:
             self.writer.finalize(section=self.section, indices=self.indices)
@@ -85,4 +85,5 @@ def _find(sources: dict[str, dict[str, Any]], key: str) -> Any:
     for source in [where] if where else ["output", "batch"]:
         if name in sources[source]:
             return sources[source][name]
-    raise ConfigError(f"no {key!r} in the evaluator's batch {sorted(sources['batch'])} or output {sorted(sources['output'])}.")
+    names = {where: sorted(map(str, source)) for where, source in sources.items()}
+    raise ConfigError(f"no {key!r} in the evaluator's batch {names['batch']} or output {names['output']}.")

@@ -163,8 +163,8 @@ class TrainingCheckpoint:
         broken = [name for name, value in scalar_values(engine.state.output).items() if not math.isfinite(value)]
         if broken:
             raise CheckpointError(
-                f"training has diverged: {', '.join(broken)} not finite at iteration {engine.state.iteration}. Nothing was "
-                f"saved over {self.path}; lower the learning rate, or train without mixed precision."
+                f"training has diverged: {', '.join(broken)} not finite at iteration {engine.state.iteration}. "
+                f"Nothing was saved over {self.path}; lower the learning rate, or train without mixed precision."
             )
 
     def _check(self, engine: Engine, content: dict[str, Any]) -> None:

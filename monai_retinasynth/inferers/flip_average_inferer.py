@@ -32,7 +32,7 @@ class FlipAverageInferer(Inferer):
     Args:
         inferer: how the network is called, default `SimpleInferer`.
         num_flips: 1 (the image alone), 2 (and mirrored along X) or 4 (and along Y, and along both).
-        activation: ``"softmax"`` (over channels), ``"sigmoid"``, a callable, or None to average what the network returns.
+        activation: ``"softmax"`` (over channels), ``"sigmoid"``, a callable, or None to average the network's answers.
     """
 
     def __init__(

@@ -44,10 +44,12 @@ def logits_by_scale(output: Logits) -> list[torch.Tensor]:
     """The float32 logits in the output of a discriminator, one tensor a scale.
 
     Args:
-        output: logits, a list of logits (one a scale), or a list (scales) of lists of features whose last is the logits.
+        output: logits, a list of logits (one a scale), or a list (scales) of lists of features whose last is the
+            logits.
 
     Raises:
-        ValueError: when a flat list holds anything but one-channel logits, such as the features of a single discriminator.
+        ValueError: when a flat list holds anything but one-channel logits, such as the features of a single
+            discriminator.
     """
     if isinstance(output, torch.Tensor):
         return [output.float()]
@@ -57,8 +59,8 @@ def logits_by_scale(output: Logits) -> list[torch.Tensor]:
     for item in logits:
         if item.dim() > 1 and item.shape[1] != 1:
             raise ValueError(
-                f"logits must have one channel, not {item.shape[1]}; give the features of a discriminator with one scale as"
-                " [features], or its last feature alone"
+                f"logits must have one channel, not {item.shape[1]}; give the features of a discriminator with one"
+                " scale as [features], or its last feature alone"
             )
     return [item.float() for item in logits]
 
@@ -74,7 +76,8 @@ class DiscriminatorLoss(nn.Module):
 
     Args:
         kind: "lsgan", "hinge", "wgan", "bce" or "non_saturating".
-        drift: weight of E[D(x)^2], which keeps the scores of a Wasserstein critic near zero (0.001 in Karras et al. 2018).
+        drift: weight of E[D(x)^2], which keeps the scores of a Wasserstein critic near zero (0.001 in Karras et al.
+            2018).
     """
 
     def __init__(self, kind: str = "lsgan", drift: float = 0.0) -> None:

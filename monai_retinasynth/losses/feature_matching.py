@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Feature matching of Wang et al. 2018 (pix2pixHD), section 3.3: fakes should look like reals inside the discriminator."""
+"""Feature matching of Wang et al. 2018, section 3.3: fakes should look like reals inside the discriminator."""
 
 from __future__ import annotations
 
@@ -45,14 +45,17 @@ class FeatureMatchingLoss(nn.Module):
         """A scalar; no gradient flows into the real features.
 
         Args:
-            fake_features: for each scale, a list of features with the logits last, as the discriminator returned it for fakes.
+            fake_features: for each scale, a list of features with the logits last, as the discriminator returned it
+                for fakes.
             real_features: the same for the reals that belong to the fakes.
 
         Raises:
             ValueError: when the two do not have the same layers, or there are none but the logits.
         """
         if [len(scale) for scale in fake_features] != [len(scale) for scale in real_features]:
-            raise ValueError("fake and real features must come from the same discriminator: their layers differ in number")
+            raise ValueError(
+                "fake and real features must come from the same discriminator: their layers differ in number"
+            )
         scales = []
         for fakes, reals in zip(fake_features, real_features):
             if isinstance(fakes, torch.Tensor) or len(fakes) < 2:

@@ -92,6 +92,8 @@ class WassersteinGradientPenalty:
         if reals.shape != fakes.shape:
             raise ValueError(f"reals {list(reals.shape)} and fakes {list(fakes.shape)} must have the same shape")
         position = torch.rand(reals.shape[0], *[1] * (reals.dim() - 1), device=reals.device)
-        gradients = _input_gradients(discriminator, torch.lerp(reals.detach().float(), fakes.detach().float(), position))
+        gradients = _input_gradients(
+            discriminator, torch.lerp(reals.detach().float(), fakes.detach().float(), position)
+        )
         lengths = torch.sqrt(gradients.square().sum(dim=1) + 1e-12)  # the square root has no derivative at zero
         return self.weight / self.target**2 * (lengths - self.target).square().mean()

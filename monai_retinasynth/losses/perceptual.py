@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Perceptual loss on VGG16 features (Johnson et al. 2016; weights of the layers as in Wang et al. 2018), from a local weights file."""
+"""Perceptual loss on VGG16 features (Johnson et al. 2016; layer weights of Wang et al. 2018), from a local file."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ from ..utils.errors import CheckpointError
 
 __all__ = ["VGGPerceptualLoss"]
 
-#: channels of the 3x3 convolutions of VGG16 (Simonyan and Zisserman 2015, configuration D), one tuple between two poolings
+#: channels of the 3x3 convolutions of VGG16 (Simonyan and Zisserman 2015, configuration D), a tuple between poolings
 _VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-_REMEDY = "save torchvision's vgg16 state dictionary with torch.save, or its arrays with numpy.savez, and give that file"
+_REMEDY = (
+    "save torchvision's vgg16 state dictionary with torch.save, or its arrays with numpy.savez, and give that file"
+)
 
 
 class VGGPerceptualLoss(nn.Module):
     """Weighted mean absolute difference of VGG16 features of two photographs. Nothing is ever downloaded.
 
     Args:
-        weights_path: file with the ImageNet weights of VGG16: a torch file, or an .npz of arrays, with the names and shapes of
-            torchvision's state dictionary ("features.0.weight", ...; the classifier may be missing). Read without running
-            any code from the file.
+        weights_path: file with the ImageNet weights of VGG16: a torch file, or an .npz of arrays, with the names and
+            shapes of torchvision's state dictionary ("features.0.weight", ...; the classifier may be missing). Read
+            without running any code from the file.
         weight: factor of the whole loss.
         layer_weights: factors of the last features before each of the five poolings.
     """
@@ -86,7 +88,9 @@ class VGGPerceptualLoss(nn.Module):
                         found = state.get(key)
                         if not isinstance(found, torch.Tensor) or found.shape != parameter.shape:
                             shape = list(found.shape) if isinstance(found, torch.Tensor) else "missing"
-                            raise CheckpointError(f"{key} in {path} is {shape}, VGG16 has {list(parameter.shape)}; {_REMEDY}")
+                            raise CheckpointError(
+                                f"{key} in {path} is {shape}, VGG16 has {list(parameter.shape)}; {_REMEDY}"
+                            )
                         parameter.data.copy_(found)
                 index += 1
             index += 1  # the pooling after each block

@@ -21,14 +21,6 @@ from .morphometry import (
     morphometry_table,
     vessel_morphometry,
 )
-from .memorisation import nearest_neighbour_dice
-from .morphometry import (
-    MORPHOMETRY_KEYS,
-    box_counting_dimension,
-    compare_morphometry,
-    morphometry_table,
-    vessel_morphometry,
-)
 from .segmentation_results import (
     print_segmentation_results,
     read_segmentation_results,
@@ -38,7 +30,6 @@ from .vessel_segmentation import CONVENTIONS, SCORE_NAMES, VesselSegmentationRep
 
 __all__ = [
     "CONVENTIONS",
-    "MORPHOMETRY_KEYS",
     "MORPHOMETRY_KEYS",
     "SCORE_NAMES",
     "VesselSegmentationReport",

@@ -11,10 +11,10 @@
 """Morphometry of vessel maps: how much vessel, how long, how wide, how branched, in how many pieces.
 
 Everything is measured on native pixels from the skeleton of the map (Zhang and Suen, Comm. ACM 27(3):236-239, 1984, as
-`skimage.morphology.skeletonize`), so figures of two sets compare only at similar image sizes. The box-counting dimension is
-that of the skeleton (Masters, Annu. Rev. Biomed. Eng. 6:427-452, 2004, reviews its use on the retina). With these definitions
-DRIVE's manual maps give 0.125 density, 17.9 length, 3.53 px width, 161 bifurcations, 103 end points, 3.6 components and
-dimension 1.251 (means of the 20 training eyes).
+`skimage.morphology.skeletonize`), so figures of two sets compare only at similar image sizes. The box-counting
+dimension is that of the skeleton (Masters, Annu. Rev. Biomed. Eng. 6:427-452, 2004, reviews its use on the retina).
+With these definitions DRIVE's manual maps give 0.125 density, 17.9 length, 3.53 px width, 161 bifurcations, 103 end
+points, 3.6 components and dimension 1.251 (means of the 20 training eyes).
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-__all__ = ["MORPHOMETRY_KEYS", "box_counting_dimension", "compare_morphometry", "morphometry_table", "vessel_morphometry"]
+__all__ = [
+    "MORPHOMETRY_KEYS",
+    "box_counting_dimension",
+    "compare_morphometry",
+    "morphometry_table",
+    "vessel_morphometry",
+]
 
 MORPHOMETRY_KEYS = (
     "density",
@@ -74,11 +80,12 @@ def vessel_morphometry(vessel: np.ndarray, fov: np.ndarray | None = None) -> dic
 
     Returns:
         - ``density``: share of the field of view that is vessel, 0 to 1;
-        - ``skeleton_length``: skeleton pixels (a diagonal step counts as one) over the square root of the field's area in pixels;
-        - ``mean_width``: mean over the skeleton of twice the Euclidean distance to the nearest non-vessel pixel centre, in pixels
-          (a line one pixel wide measures 2);
-        - ``bifurcations``: 8-connected clusters of skeleton pixels that have three or more skeleton neighbours, so that crossings
-          count too;
+        - ``skeleton_length``: skeleton pixels (a diagonal step counts as one) over the square root of the field's area
+          in pixels;
+        - ``mean_width``: mean over the skeleton of twice the Euclidean distance to the nearest non-vessel pixel centre,
+          in pixels (a line one pixel wide measures 2);
+        - ``bifurcations``: 8-connected clusters of skeleton pixels that have three or more skeleton neighbours, so that
+          crossings count too;
         - ``end_points``: skeleton pixels with one neighbour, including those where the field's rim cuts a vessel;
         - ``components``: 8-connected pieces of the map as drawn, before the field of view cuts it;
         - ``fractal_dimension``: :func:`box_counting_dimension` of the skeleton.
@@ -142,14 +149,16 @@ def compare_morphometry(
         num_sd: how many standard deviations of the reference a mean may differ.
 
     Returns:
-        one row a figure: ``name``, ``generated_mean``, ``generated_sd``, ``real_mean``, ``real_sd``, ``deviation`` (in standard
-        deviations of the reference) and ``within`` (bool).
+        one row a figure: ``name``, ``generated_mean``, ``generated_sd``, ``real_mean``, ``real_sd``, ``deviation`` (in
+        standard deviations of the reference) and ``within`` (bool).
     """
     rows: list[dict[str, float | str | bool]] = []
     for key in MORPHOMETRY_KEYS:
         difference = generated[key]["mean"] - real[key]["mean"]
         spread = real[key]["sd"]
-        deviation = difference / spread if spread > 0 else (0.0 if difference == 0 else float(np.copysign(np.inf, difference)))
+        deviation = (
+            difference / spread if spread > 0 else (0.0 if difference == 0 else float(np.copysign(np.inf, difference)))
+        )
         rows.append(
             {
                 "name": key,

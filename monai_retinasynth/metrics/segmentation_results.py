@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from monai_retinasynth.metrics.vessel_segmentation import CONVENTIONS, SCORE_NAMES
@@ -95,9 +96,10 @@ def print_segmentation_results(
                 f"{_number(scores['f1_per_image_mean'])} ± {_number(scores['f1_per_image_sd'])}",
                 _number(scores["cldice"]),
             )
-    # outside a terminal rich assumes 80 columns, which would cut the table
-    console = console or Console(width=None if os.isatty(1) else 150)
-    console.print(table)
+    console = console or Console()
+    # a narrow window, or no terminal at all, must not cut numbers: the table takes the width it needs
+    width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+    Console(file=console.file, width=max(width, console.width), force_terminal=console.is_terminal).print(table)
 
 
 def _number(value: float | None, digits: int = 4) -> str:

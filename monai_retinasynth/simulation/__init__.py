@@ -8,3 +8,27 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+"""The phantom: vessel trees grown on a simulated retina, and the photographs a fundus camera would take of them."""
+
+from __future__ import annotations
+
+from .eye_geometry import EyeGeometry, Trunk
+from .fundus_appearance import paint_fundus
+from .phantom import FundusPhantom
+from .phantom_dataset import write_phantom_dataset
+from .space_colonisation import GrowingForest
+from .vessel_drawing import VesselField, draw_vessels
+from .vessel_tree import VesselTree, grow_vessel_trees
+
+__all__ = [
+    "EyeGeometry",
+    "FundusPhantom",
+    "GrowingForest",
+    "Trunk",
+    "VesselField",
+    "VesselTree",
+    "draw_vessels",
+    "grow_vessel_trees",
+    "paint_fundus",
+    "write_phantom_dataset",
+]

@@ -10,9 +10,9 @@
 # limitations under the License.
 """Where the optic disc, the fovea and the great vessels of one eye lie.
 
-Lengths are in radii of the camera's field of view (about 22.5 degrees of visual angle in a 45 degree photograph), the origin is
-the field's centre, x points right and y down, as in the picture. The eye is drawn in the fovea's frame first (first axis towards
-the optic disc, second axis upwards), then turned and, for a left eye, mirrored.
+Lengths are in radii of the camera's field of view (about 22.5 degrees of visual angle in a 45 degree photograph), the
+origin is the field's centre, x points right and y down, as in the picture. The eye is drawn in the fovea's frame first
+(first axis towards the optic disc, second axis upwards), then turned and, for a left eye, mirrored.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 
 __all__ = ["EyeGeometry", "Trunk"]
+
+_FURTHEST_DISC = 0.88
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ class EyeGeometry:
         distance = float(np.clip(rng.normal(0.82, 0.04), 0.72, 0.90))
         torsion = float(np.clip(rng.normal(0.09, 0.06), -0.06, 0.22))
         disc = fovea + distance * np.array([np.cos(torsion), -np.sin(torsion)])
+        # the photographer keeps the disc, and the vessels that arch off it, in the picture
+        beyond = max(float(np.linalg.norm(disc)) - _FURTHEST_DISC, 0.0) / float(np.linalg.norm(disc))
+        fovea, disc = fovea - beyond * disc, disc - beyond * disc
         vertical = float(np.clip(rng.normal(0.148, 0.014), 0.12, 0.185))
         radii = (vertical * float(rng.uniform(0.86, 0.98)), vertical)
         mirror = np.array([-1.0 if is_left else 1.0, 1.0])
@@ -94,7 +99,8 @@ class EyeGeometry:
     def outflow(self, points: np.ndarray) -> np.ndarray:
         """(N, 2) direction, at most a unit vector, in which vessels run at (N, 2) points of the picture.
 
-        Away from the disc; between the arcades along the raphe, and weaker beyond the fovea, where vessels turn in from both sides.
+        Away from the disc; between the arcades along the raphe, and weaker beyond the fovea, where vessels turn in from
+        both sides.
         """
         frame = self.from_picture(points)
         away = frame - (np.linalg.norm(self.disc - self.fovea), 0.0)
@@ -137,7 +143,9 @@ class EyeGeometry:
                         [disc - 1.70, 0.44 * own + run_out],
                     ]
                 )
-                control[:2, 0] += -0.014 if is_vein else 0.018  # side by side on the disc, the vein on the temporal side
+                control[:2, 0] += (
+                    -0.014 if is_vein else 0.018
+                )  # side by side on the disc, the vein on the temporal side
                 control += shift * np.array([0.4, 0.5, 1.0, 1.2, 1.5, 1.6, 1.6])[:, None]
                 trunk = self._trunk(control * (1.0, hemisphere), is_vein, step)
                 trunks.append(self._with_limb(rng, trunk, hemisphere, step))
@@ -147,7 +155,9 @@ class EyeGeometry:
                 trunks.append(self._ray(rng, angle, 0.62, hemisphere, is_vein, size, step))
             if rng.random() < 0.8:
                 angle = np.deg2rad(180.0 - rng.uniform(14.0, 34.0))
-                trunks.append(self._ray(rng, angle, rng.uniform(0.22, 0.40), hemisphere, bool(rng.random() < 0.5), size, step))
+                trunks.append(
+                    self._ray(rng, angle, rng.uniform(0.22, 0.40), hemisphere, bool(rng.random() < 0.5), size, step)
+                )
         return trunks
 
     def _with_limb(self, rng: np.random.Generator, trunk: Trunk, hemisphere: float, step: float) -> Trunk:
@@ -162,13 +172,24 @@ class EyeGeometry:
         outwards = -hemisphere * (1.0 if rng.random() < 0.75 else -1.0)
         length = float(rng.uniform(0.7, 1.1))
         angles = heading + outwards * np.deg2rad(rng.uniform(38.0, 50.0) - np.array([0.0, 4.0, 14.0, 20.0, 22.0]))
-        steps = np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.array([0.06, 0.14, 0.25, 0.3, 0.25])[:, None] * length
+        steps = (
+            np.stack([np.cos(angles), np.sin(angles)], axis=1)
+            * np.array([0.06, 0.14, 0.25, 0.3, 0.25])[:, None]
+            * length
+        )
         control = np.concatenate([frame[at : at + 1], frame[at] + np.cumsum(steps, axis=0)])
         limb = self._trunk(control, trunk.is_vein, step).points[1:]
         return Trunk(trunk.points, trunk.is_vein, limb, at)
 
     def _ray(
-        self, rng: np.random.Generator, angle: float, length: float, hemisphere: float, is_vein: bool, size: float, step: float
+        self,
+        rng: np.random.Generator,
+        angle: float,
+        length: float,
+        hemisphere: float,
+        is_vein: bool,
+        size: float,
+        step: float,
     ) -> Trunk:
         """A gently bent vessel leaving the disc at `angle` from the nasal horizontal (radians)."""
         disc = float(np.linalg.norm(self.disc - self.fovea))

@@ -10,12 +10,13 @@
 # limitations under the License.
 """Paints the photograph of an eye: what a fundus camera sees of a retina whose vessels are known.
 
-A reflectance model in three layers. The fundus: pigmentation colour of the eye, choroidal texture, macular pigment, optic disc
-with cup and rim, a hint of the nerve fibre layer. The blood: vessels absorb by their thickness (Beer and Lambert's law in
-effect), green most, veins more than arteries, wide ones with a central light reflex. The camera: illumination, vignetting, haze
-and glare at the rim, blur, a soft shoulder at white, and noise. Colours, vessel contrasts and noise were set to what the 20 DRIVE
-training photographs measure (mean colour 187, 97, 57; green ratio of wide vessels to their surroundings 0.74, of thin ones 0.93).
-All patterns are drawn on grids in field radii, so an eye looks the same at every size; only the noise belongs to the pixel.
+A reflectance model in three layers. The fundus: pigmentation colour of the eye, choroidal texture, macular pigment,
+optic disc with cup and rim, a hint of the nerve fibre layer. The blood: vessels absorb by their thickness (Beer and
+Lambert's law in effect), green most, veins more than arteries, wide ones with a central light reflex. The camera:
+illumination, vignetting, haze and glare at the rim, blur, a soft shoulder at white, and noise. Colours, vessel
+contrasts and noise were set to what the 20 DRIVE training photographs measure (mean colour 187, 97, 57; green ratio of
+wide vessels to their surroundings 0.74, of thin ones 0.93). All patterns are drawn on grids in field radii, so an eye
+looks the same at every size; only the noise belongs to the pixel.
 """
 
 from __future__ import annotations
@@ -59,12 +60,12 @@ def paint_fundus(
     y = ((np.arange(height) - (height - 1) / 2.0) / pixels_per_unit).astype(np.float32)
     noise_rng = np.random.default_rng(rng.integers(2**63))  # per-pixel noise must not shift the patterns of the eye
 
-    colour = rng.multivariate_normal(_MEAN_COLOUR, _COLOUR_COVARIANCE)
+    colour = _MEAN_COLOUR + np.linalg.cholesky(_COLOUR_COVARIANCE) @ rng.normal(size=3)
     colour = np.clip(colour, (125.0, 58.0, 30.0), (250.0, 130.0, 85.0))
     fundus = np.exp(_choroid(x, y, geometry, rng)) * colour
     fundus *= _macula(x, y, geometry, rng)
     fundus *= 1.0 + _nerve_fibres(x, y, geometry, rng)[..., None] * np.array([0.6, 1.0, 1.1])
-    fundus, disc = _with_disc(fundus, x, y, geometry, rng)
+    fundus, disc = _with_disc(fundus, colour, x, y, geometry, rng)
 
     strength = float(np.exp(rng.normal(0.0, 0.12)))
     clear = [
@@ -80,7 +81,9 @@ def paint_fundus(
 
 def _smooth_noise(x: np.ndarray, y: np.ndarray, wavelength: float, rng: np.random.Generator) -> np.ndarray:
     """(H, W) smooth noise of about unit variance on the grid of x and y, with details of the given size."""
-    half = int(np.ceil(2.0 / wavelength)) + 2  # covers positions up to 1 field radius; beyond, the field repeats its edge
+    half = (
+        int(np.ceil(2.0 / wavelength)) + 2
+    )  # covers positions up to 1 field radius; beyond, the field repeats its edge
     nodes = np.arange(-half, half + 1) * (wavelength / 2.0)
     values = rng.normal(size=(len(nodes), len(nodes)))
     spline = RectBivariateSpline(nodes, nodes, values, kx=3, ky=3)
@@ -97,7 +100,7 @@ def _choroid(x: np.ndarray, y: np.ndarray, geometry: EyeGeometry, rng: np.random
     patches = _smooth_noise(x, y, 0.55, rng)
     mottle = 0.020 * _smooth_noise(x, y, 0.20, rng) + 0.018 * _smooth_noise(x, y, 0.075, rng)
     grain = 0.014 * _smooth_noise(x, y, 0.028, rng)
-    # choroidal vessels: the zero lines of a noise field, bent by a second one; seen in some eyes only, away from the macula
+    # choroidal vessels: the zero lines of a noise field; seen in some eyes only, away from the macula
     tigroid = float(np.clip(rng.exponential(0.035), 0.0, 0.22))
     lines = _smooth_noise(x, y, 0.17, rng)
     lines = np.exp(-((lines / 0.28) ** 2)) - 0.35
@@ -129,7 +132,12 @@ def _nerve_fibres(x: np.ndarray, y: np.ndarray, geometry: EyeGeometry, rng: np.r
 
 
 def _with_disc(
-    fundus: np.ndarray, x: np.ndarray, y: np.ndarray, geometry: EyeGeometry, rng: np.random.Generator
+    fundus: np.ndarray,
+    colour: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    geometry: EyeGeometry,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Blend the optic disc in; returns the fundus and the disc's opacity (H, W)."""
     nasal = -1.0 if geometry.is_left else 1.0
@@ -139,7 +147,7 @@ def _with_disc(
     opacity = 1.0 / (1.0 + np.exp(np.clip((away - 1.0) / rng.uniform(0.05, 0.11), -30.0, 30.0)))
     side = np.clip(dx * nasal / geometry.disc_radii[0], -1.0, 1.0)  # the nasal rim is thicker and pinker
     glow = float(np.clip(rng.normal(1.0, 0.08), 0.85, 1.12))
-    base = fundus.mean(axis=(0, 1)) / _MEAN_COLOUR
+    base = colour / _MEAN_COLOUR
     rim = np.array([246.0, 160.0, 84.0]) * glow * (0.55 + 0.45 * base)
     pale = np.array([285.0, 205.0, 112.0]) * glow * (0.6 + 0.4 * base)
     cup_size = float(np.clip(rng.normal(0.45, 0.1), 0.25, 0.68))
@@ -204,7 +212,11 @@ def _photograph(
 
     # the aperture; its edge lies a little further out in red than in blue
     edges = pixels_per_unit * (np.array([1.004, 1.0, 0.997]) - distance[..., None])
-    image = _OUTSIDE_COLOUR + (image - _OUTSIDE_COLOUR) * np.clip(0.5 + edges / max(1.0, 0.005 * pixels_per_unit), 0.0, 1.0)
-    grain = noise_rng.normal(0.0, 1.7, image.shape) + 2.2 * gaussian_filter(noise_rng.normal(size=image.shape), (0.8, 0.8, 0.0))
+    image = _OUTSIDE_COLOUR + (image - _OUTSIDE_COLOUR) * np.clip(
+        0.5 + edges / max(1.0, 0.005 * pixels_per_unit), 0.0, 1.0
+    )
+    grain = noise_rng.normal(0.0, 1.7, image.shape) + 2.2 * gaussian_filter(
+        noise_rng.normal(size=image.shape), (0.8, 0.8, 0.0)
+    )
     image += grain * np.where(distance > 1.01, 0.4, 1.0)[..., None]
     return np.clip(np.rint(image), 0.0, 255.0).astype(np.uint8)

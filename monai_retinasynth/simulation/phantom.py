@@ -32,8 +32,9 @@ _MIN_DRAWN_RADIUS = 0.22  # pixels; a finer vessel would not show in a picture o
 class FundusPhantom:
     """Simulated eyes: case `i` of seed `s` is always the same eye, and the same pixels for a given size.
 
-    The field of view is a circle in the middle of the picture, 0.955 of the shorter edge wide, as DRIVE's. Lengths of the eye are
-    relative to it: a case looks alike at 128 and at 1024 pixels, but for the finest vessels, which a small picture cannot show.
+    The field of view is a circle in the middle of the picture, 0.955 of the shorter edge wide, as DRIVE's. Lengths of
+    the eye are relative to it: a case looks alike at 128 and at 1024 pixels, but for the finest vessels, which a small
+    picture cannot show.
 
     Args:
         size: edge of a square picture, or (H, W), in pixels; 32 at least.
@@ -48,7 +49,9 @@ class FundusPhantom:
     def __init__(self, size: int | Sequence[int] = 512, seed: int = 0) -> None:
         edges = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
         if len(edges) != 2 or min(edges) < _MIN_EDGE or any(int(edge) != edge for edge in edges):
-            raise ConfigError(f"size of the phantom must be one edge or (height, width), {_MIN_EDGE} px or more, got {size}")
+            raise ConfigError(
+                f"size of the phantom must be one edge or (height, width), {_MIN_EDGE} px or more, got {size}"
+            )
         self.size = (int(edges[0]), int(edges[1]))
         self.seed = int(seed)
 

@@ -12,10 +12,10 @@
 
 After Runions et al., "Modeling and visualization of leaf venation patterns", ACM Trans. Graph. 24(3):702-711, 2005, and
 Runions, Lane and Prusinkiewicz, "Modeling trees with a space colonization algorithm", Eurographics Workshop on Natural
-Phenomena, 2007. In every round each attraction point pulls the node nearest to it, every pulled node puts out one new node, and
-attraction points that have been reached are removed. Added here for blood vessels: a branch keeps part of its parent's heading
-and leaves at an acute angle, tips do not turn back, a node bifurcates once at most, and bifurcations keep a distance from one
-another.
+Phenomena, 2007. In every round each attraction point pulls the node nearest to it, every pulled node puts out one new
+node, and attraction points that have been reached are removed. Added here for blood vessels: a branch keeps part of its
+parent's heading and leaves at an acute angle, tips do not turn back, a node bifurcates once at most, and bifurcations
+keep a distance from one another.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class GrowingForest:
     num_children: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def add_trunk(self, points: np.ndarray, parent: int = -1) -> int:
-        """Plant a trunk of (N, 2) points, N >= 2, as a child of node `parent`, or as a root (-1); returns its first node."""
+        """Plant a trunk of (N, 2) points, N >= 2, on node `parent` or as a root (-1); returns its first node."""
         first = len(self.positions)
         headings = np.diff(points, axis=0, prepend=points[:1] - (points[1:2] - points[:1]))
         headings /= np.linalg.norm(headings, axis=1, keepdims=True)
@@ -65,8 +65,8 @@ class GrowingForest:
     ) -> None:
         """Colonise `attractors`.
 
-        The heading of a new node is the mean direction to the attraction points that pull its parent (a unit vector), plus
-        `inertia` times the parent's heading, plus `tropism` at the parent.
+        The heading of a new node is the mean direction to the attraction points that pull its parent (a unit vector),
+        plus `inertia` times the parent's heading, plus `tropism` at the parent.
 
         Args:
             attractors: (M, 2) attraction points.

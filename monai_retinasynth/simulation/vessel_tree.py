@@ -10,10 +10,11 @@
 # limitations under the License.
 """Arteries and veins of one retina: grown by space colonisation, with radii after Murray's law.
 
-The great vessels of :class:`EyeGeometry` are colonised in rounds of ever finer attraction points, arteries and veins by turns,
-each avoiding what is there already, so that the two interdigitate. Every node then feeds (or drains) the retina nearest to it; flows
-add up towards the disc and the radius is proportional to the cube root of the flow, which is Murray's law, r0^3 = r1^3 + r2^3 at a
-bifurcation (Murray, PNAS 12:207-214, 1926); between bifurcations vessels taper by the fine twigs that a photograph does not show.
+The great vessels of :class:`EyeGeometry` are colonised in rounds of ever finer attraction points, arteries and veins by
+turns, each avoiding what is there already, so that the two interdigitate. Every node then feeds (or drains) the retina
+nearest to it; flows add up towards the disc and the radius is proportional to the cube root of the flow, which is
+Murray's law, r0^3 = r1^3 + r2^3 at a bifurcation (Murray, PNAS 12:207-214, 1926); between bifurcations vessels taper by
+the fine twigs that a photograph does not show.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ def grow_vessel_trees(geometry: EyeGeometry, rng: np.random.Generator) -> tuple[
         limb = _until_rim(trunk.limb)
         if trunk.limb_at < len(points) - 1 and len(limb) > 6:
             forests[trunk.is_vein].add_trunk(limb, parent=first + trunk.limb_at)
+    num_trunk_nodes = {is_vein: len(forest.positions) for is_vein, forest in forests.items()}
     fineness = float(np.exp(np.clip(rng.normal(0.0, 0.12), -0.22, 0.22)))
     for number, (spacing, reach, inertia, drift) in enumerate(_ROUNDS):
         spacing = spacing * (fineness if number else 1.0)
@@ -112,8 +114,8 @@ def grow_vessel_trees(geometry: EyeGeometry, rng: np.random.Generator) -> tuple[
                 tropism=lambda positions, weight=drift: weight * geometry.outflow(positions),
             )
     calibre = float(np.exp(rng.normal(0.0, 0.05)))
-    arteries = _finish(forests[False], False, 0.0121 * calibre, rng)
-    veins = _finish(forests[True], True, 0.0152 * calibre * float(np.exp(rng.normal(0.0, 0.04))), rng)
+    arteries = _finish(forests[False], num_trunk_nodes[False], False, 0.0121 * calibre, rng)
+    veins = _finish(forests[True], num_trunk_nodes[True], True, 0.0152 * calibre * float(np.exp(rng.normal(0.0, 0.04))), rng)
     return arteries, veins
 
 
@@ -140,8 +142,10 @@ def _attraction_points(
     return points[cKDTree(grown).query(points)[0] > 0.55 * spacing]
 
 
-def _finish(forest: GrowingForest, is_vein: bool, trunk_radius: float, rng: np.random.Generator) -> VesselTree:
-    positions, parents = _without_returns(forest.positions, forest.parents)
+def _finish(
+    forest: GrowingForest, num_trunk_nodes: int, is_vein: bool, trunk_radius: float, rng: np.random.Generator
+) -> VesselTree:
+    positions, parents = _without_returns(forest.positions, forest.parents, num_trunk_nodes)
     positions, parents = _without_stubs(positions, parents, min_nodes=5)
     flow = _flows(positions, parents, rng)
     roots = parents < 0
@@ -169,11 +173,13 @@ def _without_stubs(positions: np.ndarray, parents: np.ndarray, min_nodes: int) -
     return _subset(positions, parents, keep)
 
 
-def _without_returns(positions: np.ndarray, parents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut vessels that left the field of view where they would come back into it."""
+def _without_returns(
+    positions: np.ndarray, parents: np.ndarray, num_trunk_nodes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut branches that left the field of view where they would come back into it; trunks (the first nodes) stay whole."""
     distance = np.linalg.norm(positions, axis=1)
     keep, furthest = np.ones(len(parents), dtype=bool), distance.copy()
-    for node in np.flatnonzero(parents >= 0):
+    for node in range(num_trunk_nodes, len(parents)):
         furthest[node] = max(furthest[parents[node]], distance[node])
         keep[node] = keep[parents[node]] and (furthest[node] < 0.985 or distance[node] > furthest[node] - 0.25 * _STEP)
     return _subset(positions, parents, keep)

@@ -13,42 +13,44 @@
 from __future__ import annotations
 
 from .class_probabilities import (
-    ExpandClassProbabilitiesd,
     ExpandClassProbabilitiesD,
+    ExpandClassProbabilitiesd,
     ExpandClassProbabilitiesDict,
-    ReduceLabelMapd,
     ReduceLabelMapD,
+    ReduceLabelMapd,
     ReduceLabelMapDict,
     calibrate_class_weights,
     expand_class_probabilities,
     reduce_label_map,
 )
 from .compose_label_map import (
-    ComposeFundusLabelMapd,
     ComposeFundusLabelMapD,
+    ComposeFundusLabelMapd,
     ComposeFundusLabelMapDict,
     compose_fundus_label_map,
 )
-from .field_of_view import DeriveFieldOfViewd, DeriveFieldOfViewD, DeriveFieldOfViewDict, derive_field_of_view
+from .field_of_view import DeriveFieldOfViewD, DeriveFieldOfViewd, DeriveFieldOfViewDict, derive_field_of_view
 from .fov_colour import (
     FieldOfViewColour,
-    FieldOfViewColourd,
     FieldOfViewColourD,
+    FieldOfViewColourd,
     FieldOfViewColourDict,
     SampleColour,
-    SampleColourd,
     SampleColourD,
+    SampleColourd,
     SampleColourDict,
 )
 from .fov_coordinates import (
     FieldOfViewCoordinates,
-    FieldOfViewCoordinatesd,
     FieldOfViewCoordinatesD,
+    FieldOfViewCoordinatesd,
     FieldOfViewCoordinatesDict,
 )
 from .fundus_reader import FundusReader
-from .load_fundus_case import LoadFundusCased, LoadFundusCaseD, LoadFundusCaseDict
+from .link_thin_class import link_thin_class
+from .load_fundus_case import LoadFundusCaseD, LoadFundusCased, LoadFundusCaseDict
 from .random_rigid_batch import RandomFlipRotateBatch
+from .save_prediction import SavePredictionD, SavePredictiond, SavePredictionDict
 from .soften_one_hot import SoftenOneHot
 
 __all__ = [
@@ -81,10 +83,14 @@ __all__ = [
     "SampleColourD",
     "SampleColourDict",
     "SampleColourd",
+    "SavePredictionD",
+    "SavePredictionDict",
+    "SavePredictiond",
     "SoftenOneHot",
     "calibrate_class_weights",
     "compose_fundus_label_map",
     "derive_field_of_view",
     "expand_class_probabilities",
+    "link_thin_class",
     "reduce_label_map",
 ]

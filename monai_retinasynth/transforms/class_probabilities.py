@@ -10,11 +10,11 @@
 # limitations under the License.
 """Label maps at a lower resolution without losing thin vessels: class coverage instead of one class per pixel.
 
-Reduced to a quarter of its width, a two-pixel vessel has no pixel of its own any more: nearest-neighbour reduction tears
-it apart and a majority vote deletes it. Here every coarse pixel holds the share of its area that each class covers
-(exact area averaging of the one-hot map), so the vessel keeps its mass as a probability. Going back up, bicubic
+Reduced to a quarter of its width, a two-pixel vessel has no pixel of its own any more: nearest-neighbour reduction
+tears it apart and a majority vote deletes it. Here every coarse pixel holds the share of its area that each class
+covers (exact area averaging of the one-hot map), so the vessel keeps its mass as a probability. Going back up, bicubic
 interpolation and an arg-max draw it again as a thin line; a weight on the thin class, calibrated on the training maps,
-makes up for what blurring took from it.
+makes up for what blurring took from it, and following the ridges of its probability joins thin branches again.
 
 A map is fitted to the target's aspect ratio by adding class 0 evenly on two sides, in continuous coordinates: no
 rounding to whole pixels, hence the way back crops exactly what was added.
@@ -31,6 +31,7 @@ from monai.transforms import MapTransform
 from monai.utils import TransformBackends
 
 from ..utils.errors import DataError
+from .link_thin_class import link_thin_class
 
 __all__ = [
     "ExpandClassProbabilitiesD",
@@ -75,7 +76,11 @@ def reduce_label_map(index: torch.Tensor, num_classes: int, size: Sequence[int])
 
 
 def expand_class_probabilities(
-    prob: torch.Tensor, size: Sequence[int], class_weights: Sequence[float] | None = None
+    prob: torch.Tensor,
+    size: Sequence[int],
+    class_weights: Sequence[float] | None = None,
+    thin_class: int | None = None,
+    ridge_level: float = 0.15,
 ) -> torch.Tensor:
     """Label map of class probabilities at another, usually finer, resolution: the way back from `reduce_label_map`.
 
@@ -83,16 +88,25 @@ def expand_class_probabilities(
         prob: probabilities, shape (C, x, y).
         size: (X, Y) of the label map; what another aspect ratio added on two sides is cropped.
         class_weights: weight of each class in the arg-max, see `calibrate_class_weights`; None for equal weights.
+        thin_class: class whose thin branches the arg-max breaks into dashes; they are joined along their ridges, see
+            `link_thin_class`. None leaves the arg-max as it is.
+        ridge_level: probability down to which ridges of `thin_class` are followed.
 
     Returns:
         uint8 class indices, shape (1, X, Y).
     """
     fine = _interpolate(prob, size)
+    weighted = fine
     if class_weights is not None:
         if len(class_weights) != prob.shape[0]:
             raise ValueError(f"{prob.shape[0]} classes need as many class_weights, got {len(class_weights)}")
-        fine = fine * torch.as_tensor(class_weights, dtype=fine.dtype, device=fine.device)[:, None, None]
-    return fine.argmax(dim=0, keepdim=True).to(torch.uint8)
+        weighted = fine * torch.as_tensor(class_weights, dtype=fine.dtype, device=fine.device)[:, None, None]
+    label = weighted.argmax(dim=0).to(torch.uint8)
+    if thin_class is not None:
+        share = fine[thin_class] / fine.sum(dim=0).clamp_min(1e-6)
+        linked = link_thin_class(label.cpu().numpy(), share.cpu().numpy(), thin_class, ridge_level)
+        label = torch.from_numpy(linked).to(label.device)
+    return label[None]
 
 
 def calibrate_class_weights(
@@ -151,7 +165,7 @@ def _area_matrix(fine: int, coarse: int, step: float, offset: float) -> torch.Te
 
 
 def _cubic_matrix(fine: int, coarse: int, step: float, offset: float) -> torch.Tensor:
-    """(fine, coarse) matrix of cubic interpolation (Keys 1981, a = -1/2), edges repeated; a wider kernel if step < 1."""
+    """(fine, coarse) matrix of cubic interpolation (Keys 1981, a = -1/2), edges repeated; wider if step < 1."""
     width = max(1.0, 1.0 / step)
     centre = (torch.arange(fine, dtype=torch.float64) + 0.5 - offset) / step - 0.5
     reach = int(2 * width) + 2
@@ -206,6 +220,8 @@ class ExpandClassProbabilitiesd(MapTransform):
         keys: keys of class probabilities.
         size: (X, Y).
         class_weights: weight of each class, or None.
+        thin_class: class whose branches are joined along their ridges, or None.
+        ridge_level: probability down to which ridges are followed.
         allow_missing_keys: whether a missing key is passed over.
     """
 
@@ -216,16 +232,21 @@ class ExpandClassProbabilitiesd(MapTransform):
         keys: KeysCollection,
         size: Sequence[int],
         class_weights: Sequence[float] | None = None,
+        thin_class: int | None = None,
+        ridge_level: float = 0.15,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.size = tuple(size)
         self.class_weights = class_weights
+        self.thin_class = thin_class
+        self.ridge_level = ridge_level
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
         for key in self.key_iterator(d):
-            d[key] = expand_class_probabilities(torch.as_tensor(d[key]), self.size, self.class_weights)
+            prob = torch.as_tensor(d[key])
+            d[key] = expand_class_probabilities(prob, self.size, self.class_weights, self.thin_class, self.ridge_level)
         return d
 
 

@@ -10,8 +10,8 @@
 # limitations under the License.
 """Where in the eye a pixel lies: coordinates inside the field of view, as extra channels of a condition.
 
-A network that is trained on crops cannot see whether a crop lies near the disc or at the rim; with these two channels it
-can (Liu et al., NeurIPS 2018, coordinate convolution), and the optic disc ends up in one place.
+A network that is trained on crops cannot see whether a crop lies near the disc or at the rim; with these two channels
+it can (Liu et al., NeurIPS 2018, coordinate convolution), and the optic disc ends up in one place.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ __all__ = [
 class FieldOfViewCoordinates(Transform):
     """Position of each pixel in the circle around the field of view. Apply it before any crop.
 
-    The circle has the centre of the field of view's bounding box and its longer side as diameter, so one that the sensor
-    cut off at the top and bottom is completed. Rows and columns with hardly any field of view (under 2 % of the fullest
-    one) do not count: stray pixels of a generated map do not shift the circle.
+    The circle has the centre of the field of view's bounding box and its longer side as diameter, so one that the
+    sensor cut off at the top and bottom is completed. Rows and columns with hardly any field of view (under 2 %
+    of the fullest one) do not count: stray pixels of a generated map do not shift the circle.
 
     Args:
         outside_class: class index outside the field of view.

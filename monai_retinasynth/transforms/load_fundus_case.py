@@ -87,7 +87,8 @@ class LoadFundusCased(Transform):
         if self.label_set.class_names != ("outside", "retina", "vessel"):
             raise DataError(
                 f"a vessel mask ({vessel_path}) gives the classes outside, retina, vessel; label set "
-                f"{self.label_set.name!r} has {list(self.label_set.class_names)}: store label maps and name them 'label'"
+                f"{self.label_set.name!r} has {list(self.label_set.class_names)}: store label maps and name them "
+                "'label'"
             )
         vessel = read_mask(vessel_path)
         if photograph is not None:

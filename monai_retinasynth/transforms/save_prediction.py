@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class SavePredictiond(MapTransform):
         case_key: key of the case's name, which becomes the file name.
         probability_class: name of the class whose probability is written too; None for none.
         threshold: probability from which on a pixel belongs to `probability_class`, whatever the other classes say
-            (the threshold that an evaluation fixed); None takes the most probable class.
+            (the threshold that an evaluation fixed), or a callable that gives it; None takes the most probable class.
         allow_missing_keys: whether a key may be absent.
 
     Raises:
@@ -57,7 +57,7 @@ class SavePredictiond(MapTransform):
         label_set: str | Mapping | LabelSet = "fundus_vessel",
         case_key: str = "case_id",
         probability_class: str | None = None,
-        threshold: float | None = None,
+        threshold: float | Callable[[], float] | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -87,7 +87,7 @@ class SavePredictiond(MapTransform):
         """(C, X, Y) probabilities to a (1, X, Y) uint8 label map."""
         if self.threshold is None or self.channel is None:
             return probability.argmax(0, keepdim=True).to(torch.uint8)
-        chosen = probability[self.channel] >= self.threshold
+        chosen = probability[self.channel] >= (self.threshold() if callable(self.threshold) else self.threshold)
         others = probability.clone()
         others[self.channel] = -1
         label = others.argmax(0)

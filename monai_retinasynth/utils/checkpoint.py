@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -120,8 +121,11 @@ def load_checkpoint(
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}: train the network first, or give the path of its model.pt.")
     try:
+        with zipfile.ZipFile(path) as archive:  # torch.load does not look at the checksums
+            if (damaged := archive.testzip()) is not None:
+                raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
         content = torch.load(path, map_location=map_location, weights_only=True)
-    except Exception as error:  # torch.load raises a dozen kinds, by where the file is cut
+    except Exception as error:  # a dozen kinds, by where the file is cut
         raise CheckpointError(
             f"cannot read the checkpoint {path}: it is truncated, damaged, or not a checkpoint "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no detail'}). "

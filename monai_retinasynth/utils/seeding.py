@@ -40,7 +40,7 @@ def derive_seed(seed: int, *path: int) -> int:
 def seed_everything(seed: int) -> None:
     """Seed the global generators of `random`, numpy and torch (CPU and every CUDA device)."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
     torch.manual_seed(seed)
 
 

@@ -13,7 +13,8 @@
 from __future__ import annotations
 
 import os
-import sys
+import site
+import sysconfig
 from pathlib import Path
 
 from ..utils.errors import ConfigError
@@ -25,7 +26,7 @@ def find_bundles_dir() -> str:
     """Find the folder that holds the stage bundles.
 
     Searched in this order: the environment variable ``MONAI_RETINASYNTH_BUNDLES``, the source checkout that this package
-    is imported from, and ``share/monai_retinasynth/bundles`` below the environment (where a wheel installs them).
+    is imported from, and ``share/monai_retinasynth/bundles`` below the environment or the user's base (where a wheel installs them).
 
     Returns:
         the absolute path of the folder.
@@ -35,7 +36,7 @@ def find_bundles_dir() -> str:
     """
     candidates = [
         Path(__file__).resolve().parents[2] / "bundles",
-        Path(sys.prefix) / "share" / "monai_retinasynth" / "bundles",
+        *(Path(base) / "share" / "monai_retinasynth" / "bundles" for base in (sysconfig.get_path("data"), site.getuserbase())),
     ]
     if chosen := os.environ.get("MONAI_RETINASYNTH_BUNDLES"):
         candidates = [Path(chosen)]

@@ -24,10 +24,11 @@ from .progressive_stages import (
     progressive_resolutions,
     progressive_width,
 )
-from .resampled_conv import UpsampledConv2d, downsampling_conv2d, upsampling_conv2d
+from .resampled_conv import FUSED_FROM, UpsampledConv2d, downsampling_conv2d, kernel_sums, upsampling_conv2d
 from .translation_blocks import ReflectedResidualBlock, conv_norm_relu, upsample_norm_relu
 
 __all__ = [
+    "FUSED_FROM",
     "IMAGE_NORMS",
     "DiscriminatorEnd",
     "DiscriminatorStage",
@@ -43,6 +44,7 @@ __all__ = [
     "UpsampledConv2d",
     "conv_norm_relu",
     "downsampling_conv2d",
+    "kernel_sums",
     "make_image_norm",
     "progressive_resolutions",
     "progressive_width",

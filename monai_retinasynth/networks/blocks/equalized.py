@@ -10,8 +10,8 @@
 # limitations under the License.
 """Layers with an equalised learning rate (Karras et al. 2018, section 4.1).
 
-Weights are drawn from N(0, 1) and multiplied at run time by He's constant `gain / sqrt(fan_in)`, so that under Adam every weight
-moves at the same relative speed.
+Weights are drawn from N(0, 1) and multiplied at run time by He's constant `gain / sqrt(fan_in)`, so that under Adam
+every weight moves at the same relative speed.
 """
 
 from __future__ import annotations

@@ -16,17 +16,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .pixel_norm import PixelNorm
+
 __all__ = ["IMAGE_NORMS", "FastInstanceNorm2d", "make_image_norm"]
 
 #: names that `make_image_norm` knows
-IMAGE_NORMS = ("instance", "batch", "group", "none")
+IMAGE_NORMS = ("instance", "batch", "group", "pixel", "none")
 
 
 class FastInstanceNorm2d(nn.Module):
     """Instance normalisation without parameters, in the fastest of the equal forms that torch has for it on a CPU.
 
-    The same function as `torch.nn.InstanceNorm2d`; statistics in float32 under autocast. Nothing depends on the rest of the batch
-    or on earlier batches, so training and inference are the same computation.
+    The same function as `torch.nn.InstanceNorm2d`; statistics in float32 under autocast. Nothing depends on the rest
+    of the batch or on earlier batches, so training and inference are the same computation.
 
     Args:
         eps: added to the variance.
@@ -49,7 +51,9 @@ def make_image_norm(norm: str, channels: int) -> nn.Module:
     """A normalisation layer for maps of `channels` channels.
 
     Args:
-        norm: "instance" (no parameters), "batch", "group" (up to 32 groups) or "none".
+        norm: "instance" (no parameters), "batch", "group" (up to 32 groups), "pixel" or "none". Instance norm takes every
+            constant away, so a crop cannot tell its position or the eye's colour from condition channels; "pixel"
+            normalises each position by itself: it keeps them, and treats a crop and the whole picture alike.
         channels: channels of the map.
 
     Raises:
@@ -62,6 +66,8 @@ def make_image_norm(norm: str, channels: int) -> nn.Module:
     if norm == "group":
         groups = next(g for g in range(min(32, channels), 0, -1) if channels % g == 0)
         return nn.GroupNorm(groups, channels)
+    if norm == "pixel":
+        return PixelNorm()
     if norm == "none":
         return nn.Identity()
     raise ValueError(f"norm must be one of {', '.join(IMAGE_NORMS)}, not {norm!r}")

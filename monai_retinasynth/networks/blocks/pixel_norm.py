@@ -32,7 +32,7 @@ class PixelNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # which of the two reductions is fast depends on whether the channels lie side by side; squares overflow in float16
+        # which reduction is the fast one depends on whether the channels lie side by side; squares overflow in float16
         if x.stride(1) == 1 or x.dtype == torch.float16:
             length = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32)
             mean_square = length.square() / x.shape[1]

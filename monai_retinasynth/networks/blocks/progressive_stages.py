@@ -31,6 +31,7 @@ __all__ = [
     "progressive_width",
 ]
 
+
 def progressive_resolutions(resolution: int) -> list[int]:
     """Sides of the square maps from 4 to `resolution`, each twice the one before.
 
@@ -39,7 +40,9 @@ def progressive_resolutions(resolution: int) -> list[int]:
     """
     if resolution < 4 or resolution & (resolution - 1):
         below = 2 ** max(2, int(math.log2(max(resolution, 4))))
-        raise ValueError(f"resolution must be a power of two of at least 4, not {resolution}; use {below} or {2 * below}")
+        raise ValueError(
+            f"resolution must be a power of two of at least 4, not {resolution}; use {below} or {2 * below}"
+        )
     return [2**k for k in range(2, resolution.bit_length())]
 
 

@@ -8,11 +8,12 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A 3x3 convolution together with the doubling or halving of its map, in one strided 4x4 convolution where that is faster.
+"""A 3x3 convolution and the doubling or halving of its map, in one strided 4x4 convolution where that is faster.
 
-Nearest-neighbour doubling followed by a 3x3 convolution is a 4x4 transposed convolution of stride 2, and a 3x3 convolution
-followed by 2x2 average pooling is a 4x4 convolution of stride 2, each with a kernel of overlapping sums of the 3x3 kernel
-(`fused_scale` in the code of Karras et al. 2018). The parameters stay 3x3, so a checkpoint does not depend on the form.
+Nearest-neighbour doubling followed by a 3x3 convolution is a 4x4 transposed convolution of stride 2, and a 3x3
+convolution followed by 2x2 average pooling is a 4x4 convolution of stride 2, each with a kernel of overlapping sums of
+the 3x3 kernel (`fused_scale` in the code of Karras et al. 2018). The parameters stay 3x3, so a checkpoint does not
+depend on the form.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from torch import nn
 
 __all__ = ["FUSED_FROM", "UpsampledConv2d", "downsampling_conv2d", "kernel_sums", "upsampling_conv2d"]
 
-#: side of the larger map (pixels) from which the fused form is the faster one on a CPU (benchmarked in float32 and bfloat16)
+#: side of the larger map (pixels) from which the fused form is the faster one on a CPU, in float32 and in bfloat16
 FUSED_FROM = 16
 
 
@@ -33,7 +34,8 @@ def kernel_sums(up: bool, scale: float = 1.0) -> torch.Tensor:
     A product with a small matrix is 20 times as fast as adding shifted kernels, and `scale` in it costs nothing.
     """
     sums = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
-    sums = sums.flip(0) if up else sums / 2.0  # a transposed convolution reads its kernel backwards; pooling takes means
+    # a transposed convolution reads its kernel backwards; pooling takes means
+    sums = sums.flip(0) if up else sums / 2.0
     return torch.kron(sums, sums) * scale
 
 
@@ -46,7 +48,8 @@ def upsampling_conv2d(
         x: (B, C_in, H, W).
         weight: (C_out, C_in, 3, 3).
         bias: (C_out,) or None.
-        sums: `kernel_sums(up=True)` for the fused form, in which its scale multiplies the weight; None for two operations.
+        sums: `kernel_sums(up=True)` for the fused form, in which its scale multiplies the weight; None for two
+            operations.
 
     Returns:
         (B, C_out, 2H, 2W).
@@ -66,7 +69,8 @@ def downsampling_conv2d(
         x: (B, C_in, 2H, 2W).
         weight: (C_out, C_in, 3, 3).
         bias: (C_out,) or None.
-        sums: `kernel_sums(up=False)` for the fused form, in which its scale multiplies the weight; None for two operations.
+        sums: `kernel_sums(up=False)` for the fused form, in which its scale multiplies the weight; None for two
+            operations.
 
     Returns:
         (B, C_out, H, W).
@@ -78,7 +82,7 @@ def downsampling_conv2d(
 
 
 class UpsampledConv2d(nn.Conv2d):
-    """Nearest-neighbour doubling and a 3x3 convolution without checkerboard, as one layer: (B, C, H, W) -> (B, C', 2H, 2W).
+    """Nearest-neighbour doubling and a 3x3 convolution, without checkerboard: (B, C, H, W) -> (B, C', 2H, 2W).
 
     Args:
         in_channels: channels of the input.

@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The blocks of the translation generators: convolution with norm and ReLU, residual block, doubling (Johnson et al. 2016)."""
+"""The blocks of the translation generators (Johnson et al. 2016): convolution with norm, residual block, doubling."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ __all__ = ["ReflectedResidualBlock", "conv_norm_relu", "upsample_norm_relu"]
 
 
 def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, norm: str, stride: int = 1) -> nn.Sequential:
-    """Convolution, norm and ReLU: (B, C, H, W) -> (B, C', H / stride, W / stride). Borders are reflected at stride 1, zero otherwise.
+    """Convolution, norm and ReLU: (B, C, H, W) -> (B, C', H / stride, W / stride).
 
-    A bias would be taken away again by the norm, so there is one only without a norm.
+    Borders are reflected at stride 1, zero otherwise. A norm takes a bias away again, so
+    there is one only without a norm.
     """
     mode = "reflect" if stride == 1 else "zeros"
     padding = kernel_size // 2
@@ -40,8 +41,8 @@ def upsample_norm_relu(in_channels: int, out_channels: int, norm: str, upsample:
         in_channels: C.
         out_channels: C'.
         norm: a name of `make_image_norm`.
-        upsample: "transposed" (3x3 transposed convolution, as in Wang et al. 2018) or "resize" (nearest-neighbour doubling and a
-            3x3 convolution, which cannot leave a checkerboard).
+        upsample: "transposed" (3x3 transposed convolution, as in Wang et al. 2018) or "resize" (nearest-neighbour
+            doubling and a 3x3 convolution, which cannot leave a checkerboard).
 
     Raises:
         ValueError: for another `upsample`.

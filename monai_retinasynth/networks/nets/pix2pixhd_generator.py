@@ -8,7 +8,10 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The coarse-to-fine generator of Wang et al. 2018, "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs"."""
+"""The coarse-to-fine generator of pix2pixHD.
+
+Wang et al. 2018, "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", section 3.2.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,16 @@ __all__ = ["Pix2PixHDEnhancer", "Pix2PixHDGenerator", "Pix2PixHDGlobalTrunk"]
 
 
 class Pix2PixHDGlobalTrunk(nn.Module):
-    """G1 without its last layer: 7x7 convolution, halvings, residual blocks, doublings; (B, C, X, Y) -> (B, channels, X, Y).
+    """G1 without its last layer: 7x7 convolution, halvings, residual blocks, doublings.
+
+    Maps (B, C, X, Y) to (B, channels, X, Y).
 
     Args:
         in_channels: C.
         channels: channels at full size; each halving doubles them up to `max_channels`.
         num_downs: number of halvings.
         num_res_blocks: residual blocks at the smallest size.
-        norm: "instance", "batch", "group" or "none".
+        norm: "instance", "batch", "group", "pixel" or "none".
         upsample: "transposed" or "resize".
         max_channels: largest number of channels.
         noise_channels: gaussian channels joined to the features at the smallest size.
@@ -66,7 +71,9 @@ class Pix2PixHDGlobalTrunk(nn.Module):
         h = self.encoder(x)
         if self.join_noise is not None:
             if noise is None:
-                maps = torch.randn(h.shape[0], self.noise_channels, h.shape[2], h.shape[3], device=h.device, dtype=h.dtype)
+                maps = torch.randn(
+                    h.shape[0], self.noise_channels, h.shape[2], h.shape[3], device=h.device, dtype=h.dtype
+                )
             else:
                 maps = noise if noise.dim() == 4 else noise[:, :, None, None]
             maps = maps.to(h.dtype).expand(h.shape[0], self.noise_channels, h.shape[2], h.shape[3])
@@ -82,7 +89,7 @@ class Pix2PixHDEnhancer(nn.Module):
         channels: channels at full size; the coarser features have `coarse_channels`.
         coarse_channels: channels of the coarser generator's last feature map.
         num_blocks: residual blocks at half size.
-        norm: "instance", "batch", "group" or "none".
+        norm: "instance", "batch", "group", "pixel" or "none".
         upsample: "transposed" or "resize".
     """
 
@@ -103,10 +110,11 @@ class Pix2PixHDEnhancer(nn.Module):
 
 
 class Pix2PixHDGenerator(nn.Module):
-    """Label map (and whatever else conditions it) to photograph: global generator G1 and, if asked for, local enhancers around it.
+    """Label map (and whatever else conditions it) to photograph: a global generator G1, and local enhancers if wanted.
 
-    With enhancers, G1 sees the condition halved once for each of them, and each enhancer doubles the size and halves the channels
-    of G1's full-size features. The paper trains G1 first: `generator.coarse.load_state_dict(g1.coarse.state_dict())` takes it over.
+    With enhancers, G1 sees the condition halved once for each of them, and each enhancer doubles the size and halves
+    the channels of G1's full-size features. The paper trains G1 first:
+    `generator.coarse.load_state_dict(g1.coarse.state_dict())` takes it over.
 
     Args:
         in_channels: channels of the condition.
@@ -116,11 +124,12 @@ class Pix2PixHDGenerator(nn.Module):
         num_res_blocks: residual blocks in G1.
         num_enhancers: local enhancers; each doubles the size that G1 works at.
         num_enhancer_blocks: residual blocks in each enhancer.
-        norm: "instance" (the paper), "batch", "group" or "none".
+        norm: "instance" (the paper), "batch", "group", "pixel" (for crops that must know where they are) or "none".
         upsample: "transposed" (the paper) or "resize" (no checkerboard).
         out_activation: "tanh" (values in [-1, 1]), "sigmoid", "none" or None.
         max_channels: largest number of channels.
-        noise_channels: gaussian channels joined to G1's smallest features, so that one label map has many photographs; 0 for none.
+        noise_channels: gaussian channels joined to G1's smallest features, so that one label map has many photographs;
+            0 for none.
 
     Attributes:
         size_multiple: X and Y of the condition must be multiples of it, and at least twice as large.
@@ -145,7 +154,9 @@ class Pix2PixHDGenerator(nn.Module):
         if out_activation not in ("tanh", "sigmoid", "none", None):
             raise ValueError(f'out_activation must be "tanh", "sigmoid", "none" or None, not {out_activation!r}')
         if channels // 2**num_enhancers < 1:
-            raise ValueError(f"channels={channels} cannot be halved for {num_enhancers} enhancers; use {2**num_enhancers} or more")
+            raise ValueError(
+                f"channels={channels} cannot be halved for {num_enhancers} enhancers; use {2**num_enhancers} or more"
+            )
         self.in_channels = in_channels
         self.num_enhancers = num_enhancers
         self.size_multiple: int = 2 ** (num_downs + num_enhancers)
@@ -155,7 +166,10 @@ class Pix2PixHDGenerator(nn.Module):
         )
         widths = [channels // 2**k for k in range(num_enhancers + 1)]
         self.enhancers = nn.ModuleList(
-            [Pix2PixHDEnhancer(in_channels, b, a, num_enhancer_blocks, norm, upsample) for a, b in zip(widths, widths[1:])]
+            [
+                Pix2PixHDEnhancer(in_channels, b, a, num_enhancer_blocks, norm, upsample)
+                for a, b in zip(widths, widths[1:])
+            ]
         )
         self.head = nn.Conv2d(widths[-1], out_channels, 7, padding=3, padding_mode="reflect")
         self.apply(normal_init)
@@ -165,8 +179,8 @@ class Pix2PixHDGenerator(nn.Module):
 
         Args:
             condition: (B, C, X, Y), such as a one-hot label map.
-            noise: (B, noise_channels, X / size_multiple, Y / size_multiple), or (B, noise_channels) for the same at every position;
-                drawn from N(0, 1) when not given. Ignored without `noise_channels`.
+            noise: (B, noise_channels, X / size_multiple, Y / size_multiple), or (B, noise_channels) for the same at
+                every position; drawn from N(0, 1) when not given. Ignored without `noise_channels`.
 
         Returns:
             (B, out_channels, X, Y) float32, whatever autocast is on.

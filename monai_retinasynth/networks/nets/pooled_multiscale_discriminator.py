@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The multi-scale patch discriminator of Wang et al. 2018 (pix2pixHD): the same small network on the input pooled 0, 1, 2, ... times."""
+"""The multi-scale patch discriminator of Wang et al. 2018 (pix2pixHD): equal networks on a pyramid of the input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["PooledMultiscaleDiscriminator"]
 
 
 class PatchScoreNet(nn.Module):
-    """One patch discriminator, C64-C128-C256-C512 with 4x4 kernels by default; returns the features of each layer, logits last."""
+    """One patch discriminator, by default C64-C128-C256-C512 with 4x4 kernels; returns its features, logits last."""
 
     def __init__(
         self, in_channels: int, channels: int, num_layers: int, max_channels: int, norm: str, spectral_norm: bool
@@ -54,8 +54,8 @@ class PatchScoreNet(nn.Module):
 class PooledMultiscaleDiscriminator(nn.Module):
     """Patch discriminators of equal make on an image pyramid (3x3 average pooling of stride 2).
 
-    Unlike `monai.networks.nets.MultiScalePatchDiscriminator` the coarser scales are made by pooling the input, not by deeper
-    networks, so the number of parameters grows linearly with the scales.
+    Unlike `monai.networks.nets.MultiScalePatchDiscriminator` the coarser scales are made by pooling the input, not by
+    deeper networks, so the number of parameters grows linearly with the scales.
 
     Args:
         in_channels: channels of the input: those of the condition and of the image together.
@@ -64,8 +64,8 @@ class PooledMultiscaleDiscriminator(nn.Module):
         num_scales: scales; the paper has 3.
         max_channels: largest number of channels.
         norm: "instance", "batch", "group" or "none"; never on the first and the last layer.
-        spectral_norm: whether the weights are divided by their largest singular value (Miyato et al. 2018). To compute it once for
-            several calls, make them under `torch.nn.utils.parametrize.cached()`.
+        spectral_norm: whether the weights are divided by their largest singular value (Miyato et al. 2018). To compute
+            it once for several calls, make them under `torch.nn.utils.parametrize.cached()`.
     """
 
     def __init__(
@@ -84,7 +84,10 @@ class PooledMultiscaleDiscriminator(nn.Module):
         self.in_channels = in_channels
         self.min_size = 2 ** (num_scales - 1) * 2**num_layers
         self.scales = nn.ModuleList(
-            [PatchScoreNet(in_channels, channels, num_layers, max_channels, norm, spectral_norm) for _ in range(num_scales)]
+            [
+                PatchScoreNet(in_channels, channels, num_layers, max_channels, norm, spectral_norm)
+                for _ in range(num_scales)
+            ]
         )
 
     def forward(self, x: torch.Tensor) -> list[list[torch.Tensor]]:

@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The progressively growing discriminator of Karras et al. 2018, "Progressive Growing of GANs", with an input for each resolution."""
+"""The discriminator of Karras et al. 2018, "Progressive Growing of GANs", with an input for each resolution."""
 
 from __future__ import annotations
 
@@ -37,11 +37,13 @@ class ProgressiveDiscriminator(nn.Module):
     Args:
         in_channels: channels of the input.
         resolution: side of the largest input (pixels), a power of two of at least 4.
-        base_channels: width: resolution r has `2 * base_channels / r` channels, up to `max_channels`. The defaults are the paper's.
+        base_channels: width: resolution r has `2 * base_channels / r` channels, up to `max_channels`. The defaults are
+            the paper's.
         max_channels: largest number of channels.
         min_channels: smallest number of channels.
         minibatch_group: samples in a group of the minibatch standard deviation (contiguous in the batch).
-        resample: how the halvings are computed: "fused" within the convolution, "separate", or "auto" (fused where it is faster).
+        resample: how the halvings are computed: "fused" within the convolution, "separate", or "auto" (fused where it
+            is faster).
     """
 
     def __init__(
@@ -84,9 +86,11 @@ class ProgressiveDiscriminator(nn.Module):
         Raises:
             ValueError: when `x` does not fit the network.
         """
-        if x.dim() != 4 or x.shape[1] != self.in_channels or x.shape[2] != x.shape[3] or x.shape[3] not in self.resolutions:
-            raise ValueError(f"input must be (batch, {self.in_channels}, r, r), r in {self.resolutions}, not {list(x.shape)}")
-        target = x.shape[3]
+        target = x.shape[-1]
+        if x.dim() != 4 or x.shape[1] != self.in_channels or x.shape[2] != target or target not in self.resolutions:
+            raise ValueError(
+                f"input must be (batch, {self.in_channels}, r, r), r in {self.resolutions}, not {list(x.shape)}"
+            )
         h = x
         size = self.resolution
         for stage, from_input in zip(self.stages, self.from_inputs):

@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The progressively growing generator of Karras et al. 2018, "Progressive Growing of GANs", with an output for each resolution."""
+"""The generator of Karras et al. 2018, "Progressive Growing of GANs", with an output for each resolution."""
 
 from __future__ import annotations
 
@@ -31,19 +31,20 @@ __all__ = ["ProgressiveGenerator"]
 class ProgressiveGenerator(nn.Module):
     """Latent vectors to square maps, at any of the resolutions 4, 8, ..., `resolution`.
 
-    While a resolution fades in, the output is `(1 - alpha) * upsampled previous output + alpha * new output` (section 3 of the
-    paper), blended after the activation, so that class probabilities stay probabilities.
+    While a resolution fades in, the output is `(1 - alpha) * upsampled previous output + alpha * new output` (section
+    3 of the paper), blended after the activation, so that class probabilities stay probabilities.
 
     Args:
         latent_size: length Z of the latent vectors; they are normalised inside.
         out_channels: channels of the output: the number of classes, or 3 for a photograph.
         resolution: side of the largest output (pixels), a power of two of at least 4.
-        base_channels: width: resolution r has `2 * base_channels / r` channels, up to `max_channels`. The defaults are the paper's.
+        base_channels: width: resolution r has `2 * base_channels / r` channels, up to `max_channels`. The defaults are
+            the paper's.
         max_channels: largest number of channels.
         min_channels: smallest number of channels.
         out_activation: "softmax" (class probabilities), "tanh" (values in [-1, 1]), "none" or None.
-        resample: how the doublings are computed: "fused" within the convolution, "separate", or "auto" (fused where it is faster).
-            All are the same function with the same parameters.
+        resample: how the doublings are computed: "fused" within the convolution, "separate", or "auto" (fused where it
+            is faster). All are the same function with the same parameters.
 
     Example::
 
@@ -75,7 +76,9 @@ class ProgressiveGenerator(nn.Module):
         widths = [progressive_width(r, base_channels, max_channels, min_channels) for r in self.resolutions]
         self.stages = nn.ModuleList([GeneratorStart(latent_size, widths[0])])
         for r, before, width in zip(self.resolutions[1:], widths, widths[1:]):
-            self.stages.append(GeneratorStage(before, width, resample == "fused" or (resample == "auto" and r >= FUSED_FROM)))
+            self.stages.append(
+                GeneratorStage(before, width, resample == "fused" or (resample == "auto" and r >= FUSED_FROM))
+            )
         self.to_outputs = nn.ModuleList([EqualizedConv2d(w, out_channels, kernel_size=1, gain=1.0) for w in widths])
 
     def forward(self, latents: torch.Tensor, resolution: int | None = None, alpha: float = 1.0) -> torch.Tensor:
@@ -84,7 +87,8 @@ class ProgressiveGenerator(nn.Module):
         Args:
             latents: (B, Z), usually from N(0, 1).
             resolution: side r of the output, one of `resolutions`; the largest by default.
-            alpha: weight in [0, 1] of the stage at r; the rest is the previous resolution, upsampled. Without effect at 4 px.
+            alpha: weight in [0, 1] of the stage at r; the rest is the previous resolution, upsampled. Without effect
+                at 4 px.
 
         Returns:
             (B, C, r, r) float32, whatever autocast is on.

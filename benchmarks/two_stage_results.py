@@ -1,0 +1,108 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Gathers a finished two-stage run into the small JSON file that the documentation reads.
+
+    python benchmarks/two_stage_results.py runs/two_stage_drive docs/results/two_stage_drive.json --command "..." --seed 0
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_retinasynth.utils import atomic_write
+
+_SOURCES = {"gan": "GAN maps", "simulation": "simulated maps", "folder": "maps of a folder"}
+
+
+def machine() -> str:
+    """The machine in words."""
+    model = platform.processor() or platform.machine()
+    if os.path.isfile("/proc/cpuinfo"):
+        names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{os.cpu_count()} cores {model}, {device}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def commit() -> str:
+    """The commit of the checkout that this script belongs to."""
+    folder = Path(__file__).resolve().parent
+    return subprocess.run(
+        ["git", "-C", str(folder), "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def gather(run: Path, command: str, seed: int, notes: list[str]) -> dict[str, Any]:
+    """The content of the results file."""
+    summary = json.loads((run / "summary" / "summary.json").read_text())
+    segmentation = {}
+    for name, report in summary["segmentation"].items():
+        for key, words in _SOURCES.items():
+            name = name.replace(f"({key})", f"({words})")
+        segmentation[name] = {
+            "threshold": report["threshold"],
+            "images": report["images"],
+            "fov": report["fov"],
+            "whole": report["whole"],
+        }
+    label_maps: dict[str, Any] = {}
+    for source, audit in summary["label_maps"].items():
+        nearest = audit["nearest_neighbour"]
+        measures = ("mean", "sd")
+        label_maps["real training maps"] = {
+            **{k: {m: v[m] for m in measures} for k, v in audit["real"].items()},
+            "nearest_neighbour_dice_mean": nearest["real_among_themselves"]["mean"],
+            "nearest_neighbour_dice_max": nearest["real_among_themselves"]["max"],
+        }
+        label_maps[_SOURCES[source]] = {
+            **{k: {m: v[m] for m in measures} for k, v in audit["generated"].items()},
+            "nearest_neighbour_dice_mean": nearest["dice_mean"],
+            "nearest_neighbour_dice_max": nearest["dice_max"],
+            "share_of_copies": nearest["share_above_threshold"],
+            "maps": audit["generated_maps"],
+            "maps_without_vessels": audit["generated_maps_without_vessels"],
+        }
+    return {
+        "command": command,
+        "commit": commit(),
+        "machine": machine(),
+        "seeds": [seed],
+        "minutes": {**summary["minutes"], "total": round(sum(summary["minutes"].values()), 1)},
+        "notes": notes,
+        "segmentation": segmentation,
+        "label_maps": label_maps,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="output folder of the workflow")
+    parser.add_argument("output", type=Path, help="JSON file to write")
+    parser.add_argument("--command", required=True, help="the command that made the run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--note", action="append", default=[], help="a sentence on how the run was made")
+    arguments = parser.parse_args()
+    results = gather(arguments.run, arguments.command, arguments.seed, arguments.note)
+    with atomic_write(arguments.output) as file:
+        file.write((json.dumps(results, indent=2) + "\n").encode())
+    print(f"written: {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()

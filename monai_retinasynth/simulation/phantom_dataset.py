@@ -1,0 +1,162 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Writes phantom eyes as a data set on disk: the embedded default data, or label maps for stage 2 without a GAN."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from .._version import __version__
+from ..data.datalist import SECTIONS, write_datalist
+from ..utils.atomic_file import atomic_write
+from ..utils.errors import ConfigError, DataError
+from ..utils.image_io import read_label_map, read_rgb, write_label_map, write_rgb
+from ..utils.label_set import get_label_set
+from .phantom import FundusPhantom
+
+__all__ = ["write_phantom_dataset"]
+
+_SETTINGS_NAME = "phantom.json"
+
+
+def write_phantom_dataset(
+    output_dir: str | os.PathLike,
+    size: int | Sequence[int] = 512,
+    num_training: int = 20,
+    num_validation: int = 2,
+    num_test: int = 4,
+    seed: int = 0,
+    labels_only: bool = False,
+    source: str = "synthetic",
+    progress: bool = True,
+    overwrite: bool = False,
+) -> Path:
+    """Write `images/phantom_00000.png`, `labels/phantom_00000.png`, ... and `datalist.json`.
+
+    Cases are numbered through training, validation and test; number i is case i of the seed, whatever the counts. A
+    second call goes on where the first one stopped and leaves finished cases alone; files appear whole or not at all,
+    the label map first.
+
+    Args:
+        output_dir: folder of the data set, made when missing.
+        size: edge or (H, W) in pixels.
+        num_training: cases of the training section.
+        num_validation: cases of the validation section.
+        num_test: cases of the test section.
+        seed: seed of the phantom.
+        labels_only: write no photographs.
+        source: `"real"` where the phantom stands in for real eyes, `"synthetic"` where it is generated data.
+        progress: show a progress bar.
+        overwrite: replace a phantom set of other settings in the folder.
+
+    Returns:
+        path of `datalist.json`.
+
+    Raises:
+        ConfigError: when a count is negative, all are 0, or `source` is unknown.
+        DataError: when the folder holds phantoms of other settings, or a file cannot be written.
+    """
+    counts = (num_training, num_validation, num_test)
+    if min(counts) < 0 or sum(counts) == 0:
+        raise ConfigError(
+            f"a phantom data set needs one case at least and no negative count, got {dict(zip(SECTIONS, counts))}"
+        )
+    if source not in ("real", "synthetic"):
+        raise ConfigError(f"source must be 'real' or 'synthetic', got {source!r}")
+    folder = Path(output_dir)
+    phantom = FundusPhantom(size, seed)
+    provenance = {
+        "simulation": "FundusPhantom",
+        "seed": phantom.seed,
+        "size": list(phantom.size),
+        "package_version": __version__,
+    }
+    fresh = _settle(folder, provenance, overwrite)
+
+    for index in tqdm(range(sum(counts)), desc="phantom eyes", disable=not progress, unit="eye"):
+        if fresh or not _finished(folder, index, phantom.size, labels_only):
+            _write_case(folder, phantom, index, labels_only)
+
+    cases: dict[str, list[dict[str, Any]]] = {}
+    start = 0
+    for section, count in zip(SECTIONS, counts):
+        cases[section] = [_case(index, labels_only, source, provenance) for index in range(start, start + count)]
+        start += count
+    return write_datalist(folder, cases, "fundus_vessel", "fundus phantom", {"provenance": provenance})
+
+
+def _settle(folder: Path, provenance: dict[str, Any], overwrite: bool) -> bool:
+    """Note the settings in the folder; True when what lies there must be written anew."""
+    path = folder / _SETTINGS_NAME
+    earlier = None
+    if path.is_file():
+        try:
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            earlier = "unreadable"
+    if earlier == provenance:
+        return False
+    if earlier is not None and not overwrite:
+        raise DataError(
+            f"{folder} holds phantoms of other settings ({earlier}, wanted {provenance}): "
+            "choose another output_dir, delete the folder, or pass overwrite=True"
+        )
+    if earlier is not None:
+        for stale in [
+            folder / "datalist.json",
+            *folder.glob("images/phantom_*.png"),
+            *folder.glob("labels/phantom_*.png"),
+        ]:
+            stale.unlink(missing_ok=True)
+    with atomic_write(path) as file:
+        file.write(json.dumps(provenance, indent=2).encode("utf-8") + b"\n")
+    return earlier is None
+
+
+def _names(index: int) -> tuple[str, str]:
+    return f"images/phantom_{index:05d}.png", f"labels/phantom_{index:05d}.png"
+
+
+def _finished(folder: Path, index: int, size: tuple[int, int], labels_only: bool) -> bool:
+    image, label = (folder / name for name in _names(index))
+    if not label.is_file() or not (labels_only or image.is_file()):
+        return False
+    try:
+        shapes = [read_label_map(label, "fundus_vessel").shape]
+        if not labels_only:
+            shapes.append(read_rgb(image).shape[:2])
+    except DataError:
+        return False
+    return all(shape == size for shape in shapes)
+
+
+def _write_case(folder: Path, phantom: FundusPhantom, index: int, labels_only: bool) -> None:
+    image_path, label_path = (folder / name for name in _names(index))
+    label_set = get_label_set("fundus_vessel")
+    if labels_only:
+        write_label_map(label_path, phantom.label_map(index), label_set)
+        return
+    image, label = phantom.pair(index)
+    write_label_map(label_path, label, label_set)
+    write_rgb(image_path, image)
+
+
+def _case(index: int, labels_only: bool, source: str, provenance: dict[str, Any]) -> dict[str, Any]:
+    image, label = _names(index)
+    case: dict[str, Any] = {} if labels_only else {"image": image}
+    case.update(label=label, case_id=f"phantom_{index:05d}", source=source, provenance={**provenance, "index": index})
+    return case

@@ -1,0 +1,112 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+from monai_retinasynth.data import load_cases
+from monai_retinasynth.utils import CheckpointError, DataError, read_label_map
+from tests.bundles.bundle_tester import BundleTester, phantom_dataset, run_bundle, run_bundle_in_process
+
+TINY = {
+    "resolution": 16,
+    "latent_size": 8,
+    "base_channels": 64,
+    "max_channels": 8,
+    "min_channels": 4,
+    "device": "cpu",
+}
+TRAIN = {**TINY, "fade_images": 16, "stabilise_images": 16, "epoch_length": 2, "picture_interval": 4, "batch_sizes": 4}
+
+
+class TestLabelMapGeneration(BundleTester, unittest.TestCase):
+    bundle = "label_map_generation"
+    trace_shape = (2, 512)
+    network_overrides = {"base_channels": 512, "max_channels": 16, "min_channels": 4}
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.folder = Path(tempfile.mkdtemp())
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.dataset = phantom_dataset(cls.folder / "data")
+
+    def test_train_then_generate(self):
+        out = self.folder / "paper"
+        # WGAN-GP, the paper's loss, from train.json
+        run_bundle_in_process(self.bundle, "train", dataset_dir=self.dataset, output_dir=str(out), **TRAIN)
+        self.assertTrue((out / "models" / "model.pt").is_file())
+        self.assertTrue(list((out / "tensorboard").glob("events*")))
+        self.assertTrue(list((out / "pictures").glob("*.png")))
+        generated = {}
+        for batch_size in (1, 3):
+            made = out / f"generated_{batch_size}"
+            run_bundle_in_process(
+                self.bundle, "inference", dataset_dir=self.dataset, output_dir=str(made), num_samples=3,
+                batch_size=batch_size, amp=False, checkpoint=str(out / "models" / "model.pt"), **TINY,
+            )  # fmt: skip
+            cases = load_cases(str(made), "all")
+            self.assertEqual(len(cases), 3)
+            generated[batch_size] = np.stack([read_label_map(c["label"], "fundus_vessel") for c in cases])
+        self.assertEqual(generated[1].shape[1:], (64, 64))
+        np.testing.assert_array_equal(generated[1], generated[3])
+        record = json.loads((made / "datalist.json").read_text())["training"][0]
+        self.assertEqual(record["source"], "synthetic")
+        self.assertTrue(record["provenance"]["checkpoint"])
+
+    def test_every_recipe_runs_from_any_folder(self):
+        for recipe in ("phantom", "drive"):
+            with self.subTest(recipe):
+                result = run_bundle(
+                    self.bundle, "train", f"recipes/{recipe}", cwd=self.folder, dataset_dir=self.dataset, layout="auto",
+                    output_dir=f"out_{recipe}", **TRAIN,
+                )  # fmt: skip
+                self.assertEqual(result.returncode, 0, result.stderr[-2000:])
+                self.assertTrue((self.folder / f"out_{recipe}" / "models" / "model.pt").is_file())
+
+    def test_data_check(self):
+        result = run_bundle(self.bundle, "train", cwd=self.folder, run_id="check_data", dataset_dir=self.dataset)
+        self.assertEqual(result.returncode, 0, result.stderr[-2000:])
+        self.assertIn("training", result.stdout)
+        with self.assertRaises((DataError, RuntimeError)) as caught:
+            run_bundle_in_process(self.bundle, "train", run_id="check_data", dataset_dir=str(self.folder / "absent"))
+        self.assertIn("absent", str(caught.exception.__cause__ or caught.exception))
+
+    def test_checkpoint_of_another_network(self):
+        out = self.folder / "wide"
+        run_bundle_in_process(
+            self.bundle, "train", dataset_dir=self.dataset, output_dir=str(out), **{**TRAIN, "stabilise_images": 4, "fade_images": 4}
+        )
+        with self.assertRaises((CheckpointError, RuntimeError)) as caught:
+            run_bundle_in_process(
+                self.bundle, "inference", dataset_dir=self.dataset, output_dir=str(out / "g"), num_samples=1,
+                checkpoint=str(out / "models" / "model.pt"), **{**TINY, "max_channels": 16},
+            )  # fmt: skip
+        self.assertIn("ProgressiveGenerator", str(caught.exception.__cause__ or caught.exception))
+        self.assertFalse((out / "g").exists() and list((out / "g").rglob("*.png")))
+
+    def test_two_processes(self):
+        launcher = ["torchrun", "--standalone", "--nnodes=1", "--nproc_per_node=2", "-m"]
+        result = run_bundle(
+            self.bundle, "train", "multi_gpu_train", cwd=self.folder, launcher=launcher, dataset_dir=self.dataset,
+            output_dir="two", **{**TRAIN, "fade_images": 8, "stabilise_images": 8},
+        )  # fmt: skip
+        self.assertEqual(result.returncode, 0, result.stderr[-2000:])
+        self.assertTrue((self.folder / "two" / "models" / "model.pt").is_file())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,117 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from monai_retinasynth.data import check_dataset
+from monai_retinasynth.utils import DataError
+from tests.data.layouts import make_drive
+from tests.data.test_cases import make_synthetic
+from tests.real_data import data_root
+
+
+class TestCheckDataset(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def test_report(self):
+        folder = make_drive(self.folder)
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            report = check_dataset(folder)
+        self.assertIn("no problem found", output.getvalue())
+        self.assertIn("training", output.getvalue())
+        self.assertTrue(report["ok"])
+        json.dumps(report)
+        self.assertEqual(list(report["sections"]), ["training", "validation", "test"])
+        training = report["sections"]["training"]
+        self.assertEqual((training["cases"], training["images"], training["sizes"]), (2, 2, {"32 x 24": 2}))
+        self.assertAlmostEqual(sum(training["class_fractions"].values()), 1)
+        self.assertEqual(training["cases_with_class"], {"outside": 2, "retina": 2, "vessel": 2})
+
+    def test_every_problem_is_named(self):
+        folder = make_drive(self.folder, training=9)
+        manual = folder / "training" / "1st_manual"
+        Image.fromarray(np.zeros((9, 9), np.uint8)).save(manual / "03_manual1.gif")
+        (manual / "04_manual1.gif").write_bytes((manual / "04_manual1.gif").read_bytes()[:60])
+        Image.fromarray(np.ones((24, 32), np.uint8) * (np.arange(32) % 2).astype(np.uint8)).save(
+            manual / "05_manual1.gif"
+        )
+        Image.fromarray(np.zeros((24, 32), np.uint8)).save(manual / "06_manual1.gif")
+        Image.fromarray(np.full((24, 32), 255, np.uint8)).save(manual / "07_manual1.gif")
+        (folder / "training" / "images" / "08_training.tif").write_bytes(b"II*\0")
+        with self.assertRaises(DataError) as caught:
+            check_dataset(folder, verbose=False)
+        message = str(caught.exception)
+        for expected in (
+            "6 problem(s)",
+            "03_manual1.gif is 9 x 9",
+            "04_manual1.gif",
+            "05_manual1.gif: they reach 1 only",
+            "06_manual1.gif: no vessel",
+            "07_manual1.gif: more vessel",
+            "08_training.tif",
+        ):
+            self.assertIn(expected, message)
+        report = check_dataset(folder, verbose=False, raise_on_error=False)
+        self.assertFalse(report["ok"])
+        self.assertEqual(len(report["problems"]), 6)
+
+    def test_multiple_min_cases_and_images(self):
+        folder = make_drive(self.folder)
+        report = check_dataset(folder, sections="test", multiple=5, min_cases=3, raise_on_error=False, verbose=False)
+        self.assertEqual(len(report["problems"]), 3)
+        self.assertIn("too few cases, 2 found and 3 needed", report["problems"][0])
+        self.assertIn("32 x 24 is no multiple of 5; pad or resize it to 35 x 25", report["problems"][1])
+        made = make_synthetic(self.folder / "made", images=False)
+        self.assertTrue(check_dataset(made, verbose=False, val_count=0)["ok"])
+        with self.assertRaisesRegex(DataError, "no photograph"):
+            check_dataset(made, verbose=False, require_image=True)
+
+    def test_zero_files_is_an_error(self):
+        with self.assertRaisesRegex(DataError, "it is empty"):
+            check_dataset(self.folder, verbose=False)
+        with self.assertRaisesRegex(DataError, "not found"):
+            check_dataset(self.folder / "none", verbose=False)
+        with self.assertRaisesRegex(DataError, "no test case"):
+            check_dataset(make_synthetic(self.folder / "s"), sections=["test"], verbose=False)
+
+    def test_other_label_set(self):
+        folder = make_synthetic(self.folder / "s")
+        two = {"name": "two", "class_names": ["ground", "vessel"], "colors": [[0, 0, 0], [255, 255, 255]]}
+        with self.assertRaisesRegex(DataError, "(?s)unexpected values.*its label maps have the classes"):
+            check_dataset(folder, label_set=two, verbose=False, val_count=0)
+
+    def test_mixed(self):
+        made, drive = make_synthetic(self.folder / "s"), make_drive(self.folder / "d")
+        report = check_dataset([str(drive), {"dataset_dir": str(made), "val_count": 0}], verbose=False)
+        self.assertEqual(report["sections"]["training"]["sources"], {"real": 2, "synthetic": 3})
+        json.dumps(report)
+
+    def test_drive(self):
+        report = check_dataset(data_root("DRIVE"), verbose=False)
+        self.assertEqual([s["cases"] for s in report["sections"].values()], [18, 2, 20])
+        self.assertAlmostEqual(report["sections"]["test"]["class_fractions"]["vessel"], 0.0875, delta=0.001)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,120 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import unittest
+from unittest import mock
+
+import torch
+from ignite.engine import Events
+from monai.engines import IterationEvents
+from torch import nn
+
+from monai_retinasynth.engines import GanIterationEvents, PrepareTranslationBatch
+from monai_retinasynth.losses import R1Penalty
+from monai_retinasynth.utils.errors import ConfigError
+from tests.engines.tiny_gan import TinyPairDiscriminator, pair_batches, paired_trainer
+
+
+def _plain_loop(batches: list, steps: int) -> tuple[nn.Module, nn.Module]:
+    """The same training written down without an engine."""
+    torch.manual_seed(0)
+    g, d = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Tanh()), TinyPairDiscriminator()
+    g_optimizer, d_optimizer = torch.optim.SGD(g.parameters(), 0.1), torch.optim.SGD(d.parameters(), 0.1)
+    for step in range(steps):
+        batch = batches[step % len(batches)]
+        condition = nn.functional.one_hot(batch["label"][:, 0].long(), 3).movedim(-1, 1).float()
+        target = batch["image"]
+        fakes = g(condition)
+        real, fake = d(torch.cat([condition, target], 1)), d(torch.cat([condition, fakes.detach()], 1))
+        loss = sum(0.5 * ((r[-1] - 1).square().mean() + f[-1].square().mean()) for r, f in zip(real, fake)) / 2
+        d_optimizer.zero_grad()
+        loss.backward()
+        d_optimizer.step()
+        real, fake = d(torch.cat([condition, target], 1)), d(torch.cat([condition, fakes], 1))
+        g_loss = sum((f[-1] - 1).square().mean() for f in fake) / 2
+        g_loss = g_loss + 10 * sum((f[0] - r[0].detach()).abs().mean() for f, r in zip(fake, real)) / 2
+        g_loss = g_loss + 5 * (fakes - target).abs().mean()
+        g_optimizer.zero_grad()
+        g_loss.backward()
+        g_optimizer.step()
+    return g, d
+
+
+class TestPairedGanTrainer(unittest.TestCase):
+    def test_equals_a_plain_loop(self):
+        batches = pair_batches(3, 2)
+        trainer = paired_trainer(batches, epochs=2)
+        trainer.run()
+        for expected, got in zip(_plain_loop(batches, 6), (trainer.g_network, trainer.d_network)):
+            for name, value in expected.state_dict().items():
+                torch.testing.assert_close(got.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+
+    def test_fires_every_event_and_names_every_term(self):
+        trainer = paired_trainer(pair_batches(1, 2), d_regularizers=[R1Penalty()])
+        fired = []
+        for event in [*IterationEvents, *GanIterationEvents]:
+            trainer.add_event_handler(event, lambda e, name=event: fired.append(name))
+        trainer.run()
+        self.assertEqual(set(fired), {*IterationEvents, *GanIterationEvents})
+        named = {getattr(k, "value", k) for k in trainer.state.output}
+        terms = {"d_adversarial", "d_r1_penalty", "g_adversarial", "g_feature_matching", "g_l1"}
+        self.assertEqual(named, {"reals", "fakes", "condition", "loss", "g_loss", "d_loss"} | terms)
+        self.assertFalse(any(value.requires_grad for value in trainer.state.output.values()))
+
+    def test_one_forward_for_both_steps_else_fresh_batches(self):
+        for d_steps, g_steps, forwards, cases in ((1, 1, 1, 2), (2, 1, 3, 6), (1, 2, 3, 6)):
+            trainer = paired_trainer(pair_batches(4, 2), epoch_length=1, d_train_steps=d_steps, g_train_steps=g_steps)
+            shown = []
+            event = IterationEvents.INNER_ITERATION_COMPLETED
+            trainer.add_event_handler(event, lambda e, to=shown: to.append(e.state.output["reals"].sum().item()))
+            with mock.patch.object(trainer.g_network, "forward", wraps=trainer.g_network.forward) as forward:
+                trainer.run()
+            self.assertEqual(forward.call_count, forwards)
+            self.assertEqual(2 * len(set(shown)), cases)
+            self.assertIn("case_id", trainer.state.batch)
+
+    def test_runs_in_bfloat16_and_channels_last(self):
+        trainer = paired_trainer(pair_batches(2, 2, side=16), amp=True, channels_last=True)
+        formats = []
+        trainer.add_event_handler(
+            Events.ITERATION_COMPLETED,
+            lambda e: formats.append(e.state.output["reals"].is_contiguous(memory_format=torch.channels_last)),
+        )
+        trainer.run()
+        self.assertEqual(formats, [True, True])
+        self.assertTrue(torch.isfinite(trainer.state.output["loss"]))
+
+    def test_preview_uses_the_latest_conditions(self):
+        trainer = paired_trainer(pair_batches(1, 2))
+        trainer.run()
+        self.assertEqual(tuple(trainer.preview(trainer.g_network, 1).shape), (1, 3, 8, 8))
+
+    def test_coordinates_join_the_condition(self):
+        batch = {**pair_batches(1, 2)[0], "coordinates": torch.rand(2, 2, 8, 8)}
+        condition, target = PrepareTranslationBatch(coordinates_key="coordinates")(batch, "cpu")
+        self.assertEqual((tuple(condition.shape), tuple(target.shape)), ((2, 5, 8, 8), (2, 3, 8, 8)))
+        self.assertTrue(torch.equal(condition[:, :3].argmax(1), batch["label"][:, 0].long()))
+        self.assertTrue(torch.equal(condition[:, 3:], batch["coordinates"]))
+        del batch["image"]
+        self.assertIsNone(PrepareTranslationBatch()(batch, "cpu")[1])
+
+    def test_errors_say_what_is_wrong(self):
+        with self.assertRaisesRegex(ConfigError, "no photograph"):
+            paired_trainer([{"label": torch.zeros(2, 1, 8, 8, dtype=torch.uint8)}]).run()
+        with self.assertRaisesRegex(ConfigError, "l1"):
+            paired_trainer(pair_batches(1, 2), g_extra_losses={"l1": 3})
+        with self.assertRaisesRegex(ValueError, "shape"):
+            PrepareTranslationBatch()({"label": torch.zeros(2, 3, 8, 8)}, "cpu")
+
+
+if __name__ == "__main__":
+    unittest.main()

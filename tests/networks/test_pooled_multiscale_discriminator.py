@@ -1,0 +1,95 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import unittest
+
+import torch
+import torch.nn.functional as F
+
+from monai_retinasynth.losses import R1Penalty
+from monai_retinasynth.networks import PooledMultiscaleDiscriminator
+from tests.networks.network_tester import NetworkTester
+
+
+def tiny(**kwargs) -> PooledMultiscaleDiscriminator:
+    return PooledMultiscaleDiscriminator(
+        **{"in_channels": 6, "channels": 4, "num_layers": 2, "num_scales": 2, **kwargs}
+    )
+
+
+class TestPooledMultiscaleDiscriminator(NetworkTester, unittest.TestCase):
+    expected_shapes = [
+        *[(2, 4, 17, 25), (2, 8, 9, 13), (2, 16, 10, 14), (2, 1, 11, 15)],
+        *[(2, 4, 9, 13), (2, 8, 5, 7), (2, 16, 6, 8), (2, 1, 7, 9)],
+    ]
+    kwargs: dict = {}
+    trace = False
+
+    def make(self):
+        return tiny(**self.kwargs)
+
+    def inputs(self):
+        return (torch.rand(2, 6, 32, 48, generator=torch.Generator().manual_seed(1)),)
+
+    def test_paper_widths(self):
+        with torch.device("meta"):
+            network = PooledMultiscaleDiscriminator(6, num_scales=3)
+        widths = [layer[0].out_channels for layer in network.scales[0].layers[:-1]]
+        self.assertEqual(widths, [64, 128, 256, 512])
+        per_scale = [sum(p.numel() for p in scale.parameters()) for scale in network.scales]
+        self.assertEqual(len(set(per_scale)), 1)
+
+    def test_coarser_scales_see_the_pooled_input(self):
+        network, (x,) = self.make().eval(), self.inputs()
+        pooled = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+        for found, expected in zip(network(x)[1], network.scales[1](pooled)):
+            torch.testing.assert_close(found, expected)
+
+    def test_double_backward(self):
+        for layout in (torch.contiguous_format, torch.channels_last):
+            network = self.make().to(memory_format=layout)
+            R1Penalty()(network, self.inputs()[0][:1].contiguous(memory_format=layout)).backward()
+            R1Penalty()(network, self.inputs()[0].contiguous(memory_format=layout)).backward()
+            for scale in network.scales:
+                for parameter in scale.parameters():
+                    if parameter.dim() == 4:  # biases do not change the gradient of a piecewise linear layer
+                        self.assertTrue(torch.isfinite(parameter.grad).all())
+                        self.assertGreater(parameter.grad.abs().sum().item(), 0.0)
+
+    def test_errors(self):
+        with self.assertRaisesRegex(ValueError, "X, Y >= 8"):
+            self.make()(torch.rand(1, 6, 4, 32))
+        with self.assertRaisesRegex(ValueError, "batch, 6"):
+            self.make()(torch.rand(1, 3, 32, 32))
+        with self.assertRaisesRegex(ValueError, "num_scales"):
+            tiny(num_scales=0)
+        with self.assertRaisesRegex(ValueError, "norm must be"):
+            tiny(norm="layer")
+
+
+class TestSpectralNorm(TestPooledMultiscaleDiscriminator):
+    kwargs = {"norm": "none", "spectral_norm": True}
+    script = False  # torch's parametrisations are not scripted
+
+    def make(self):
+        return super().make().eval()  # in training mode each call is another power iteration
+
+    def test_weights_have_norm_one(self):
+        network, (x,) = super().make(), self.inputs()
+        for _ in range(30):
+            network(x)
+        weight = network.eval().scales[0].layers[1][0].weight.flatten(1)
+        self.assertAlmostEqual(torch.linalg.matrix_norm(weight, 2).item(), 1.0, delta=0.02)
+
+
+if __name__ == "__main__":
+    unittest.main()

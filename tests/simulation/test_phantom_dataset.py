@@ -1,0 +1,111 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from parameterized import parameterized
+
+from monai_retinasynth.data.datalist import load_datalist
+from monai_retinasynth.simulation import FundusPhantom, write_phantom_dataset
+from monai_retinasynth.utils.errors import ConfigError, DataError
+from monai_retinasynth.utils.image_io import read_label_map, read_rgb
+
+COUNTS = {"num_training": 2, "num_validation": 1, "num_test": 1}
+
+
+class TestWritePhantomDataset(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name) / "phantom"
+
+    def write(self, **changes):
+        settings = {"size": (64, 48), "seed": 3, "progress": False, **COUNTS, **changes}
+        return write_phantom_dataset(self.folder, **settings)
+
+    def stamps(self):
+        return {path.name + path.parent.name: path.stat().st_mtime_ns for path in self.folder.glob("*/*.png")}
+
+    def test_datalist_and_files(self):
+        path = self.write(source="real")
+        content = load_datalist(path)
+        self.assertEqual([len(content[section]) for section in ("training", "validation", "test")], [2, 1, 1])
+        case = content["test"][0]
+        self.assertEqual((case["case_id"], case["source"]), ("phantom_00003", "real"))
+        self.assertEqual(case["provenance"]["index"], 3)
+        image, label = FundusPhantom((64, 48), 3).pair(3)
+        np.testing.assert_array_equal(read_rgb(self.folder / case["image"]), image)
+        np.testing.assert_array_equal(read_label_map(self.folder / case["label"], "fundus_vessel"), label)
+
+    def test_labels_only_then_photographs(self):
+        content = load_datalist(self.write(labels_only=True))
+        self.assertNotIn("image", content["training"][0])
+        self.assertFalse((self.folder / "images").exists())
+        self.assertIn("image", load_datalist(self.write())["training"][0])
+
+    def test_goes_on_where_it_stopped(self):
+        self.write()
+        before = self.stamps()
+        (self.folder / "images" / "phantom_00001.png").write_bytes(b"half a picture")
+        (self.folder / "labels" / "phantom_00002.png").unlink()
+        self.write()
+        after = self.stamps()
+        kept = {key for key in before if before[key] == after[key]}
+        self.assertEqual({key for key in before if "00000" in key or "00003" in key}, kept)
+        reference = FundusPhantom((64, 48), 3).pair(1)[0]
+        np.testing.assert_array_equal(read_rgb(self.folder / "images" / "phantom_00001.png"), reference)
+
+    def test_interrupted_then_finished(self):
+        real, calls = FundusPhantom.pair, []
+
+        def fails_at_third(phantom, index):
+            calls.append(index)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return real(phantom, index)
+
+        with mock.patch.object(FundusPhantom, "pair", fails_at_third), self.assertRaises(KeyboardInterrupt):
+            self.write()
+        self.assertFalse((self.folder / "datalist.json").exists())
+        with mock.patch.object(FundusPhantom, "pair", autospec=True, side_effect=real) as pair:
+            self.write()
+        self.assertEqual([call.args[1] for call in pair.call_args_list], [2, 3])
+
+    def test_other_settings_are_noticed(self):
+        self.write()
+        with self.assertRaisesRegex(DataError, "overwrite=True"):
+            self.write(seed=4)
+        self.write(seed=4, overwrite=True)
+        reference = FundusPhantom((64, 48), 4).label_map(0)
+        np.testing.assert_array_equal(
+            read_label_map(self.folder / "labels" / "phantom_00000.png", "fundus_vessel"), reference
+        )
+
+    @parameterized.expand(
+        [
+            ({"num_training": 0, "num_validation": 0, "num_test": 0}, "one case at least"),
+            ({"num_test": -1}, "negative"),
+            ({"source": "imagined"}, "source"),
+        ]
+    )
+    def test_bad_settings(self, changes, message):
+        with self.assertRaisesRegex(ConfigError, message):
+            self.write(**changes)
+        self.assertFalse(self.folder.exists())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,119 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.data import DataLoader, Dataset
+from PIL import Image
+
+from monai_retinasynth.transforms import LoadFundusCased
+from monai_retinasynth.utils import DataError, read_mask, write_label_map, write_rgb
+from tests.real_data import data_root
+
+
+class TestLoadFundusCased(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        y, x = np.mgrid[:60, :80]
+        self.fov = (x - 40) ** 2 + (y - 30) ** 2 <= 28**2
+        self.vessel = (np.abs(y - 20) < 2) & (x < 60)  # reaches beyond the field of view on the left
+        photograph = np.where(self.fov[..., None], (180, 90, 40), 2).astype(np.uint8)
+        self.image = self._save("image.png", photograph)
+        self.vessel_file = self._save("vessel.gif", self.vessel.astype(np.uint8) * 255)
+        self.fov_file = self._save("fov.png", self.fov)
+        self.expected = self.fov.astype(np.uint8) + (self.fov & self.vessel)
+
+    def _save(self, name: str, array: np.ndarray) -> str:
+        Image.fromarray(array).save(self.folder / name)
+        return str(self.folder / name)
+
+    def test_masks_are_composed(self):
+        case = {"image": self.image, "vessel": self.vessel_file, "fov": self.fov_file, "case_id": "7", "grade": 2}
+        loaded = LoadFundusCased()(case)
+        self.assertEqual(set(loaded), {"image", "label", "case_id", "grade"})
+        self.assertIs(type(loaded["image"]), torch.Tensor)
+        self.assertEqual((loaded["image"].dtype, tuple(loaded["image"].shape)), (torch.float32, (3, 80, 60)))
+        self.assertEqual(float(loaded["image"].max()), 180)
+        self.assertEqual(loaded["label"].dtype, torch.uint8)
+        np.testing.assert_array_equal(loaded["label"][0].numpy().T, self.expected)
+        self.assertIn("vessel", case)  # the case itself is left alone
+
+    def test_field_of_view_is_derived(self):
+        loaded = LoadFundusCased(image_dtype="uint8")({"image": self.image, "vessel": self.vessel_file})
+        self.assertEqual(loaded["image"].dtype, torch.uint8)
+        self.assertGreater((loaded["label"][0].numpy().T == self.expected).mean(), 0.98)
+
+    def test_label_file_with_and_without_image(self):
+        write_label_map(self.folder / "label.png", self.expected, "fundus_vessel")
+        for case in ({"image": self.image}, {}):
+            loaded = LoadFundusCased()({**case, "label": self.folder / "label.png"})
+            np.testing.assert_array_equal(loaded["label"][0].numpy().T, self.expected)
+            self.assertEqual("image" in loaded, bool(case))
+
+    def test_collates(self):
+        cases = [{"image": self.image, "vessel": self.vessel_file, "case_id": str(i)} for i in range(2)]
+        batch = next(iter(DataLoader(Dataset(cases, LoadFundusCased()), batch_size=2)))
+        self.assertEqual(tuple(batch["image"].shape), (2, 3, 80, 60))
+        self.assertEqual(batch["case_id"], ["0", "1"])
+
+    def test_sizes_differ(self):
+        other = self._save("other.png", np.zeros((61, 80), np.uint8))
+        write_rgb(self.folder / "wide.png", np.full((60, 81, 3), 99, np.uint8))
+        write_label_map(self.folder / "label.png", self.expected, "fundus_vessel")
+        for case in (
+            {"image": self.image, "vessel": other},
+            {"image": self.image, "vessel": self.vessel_file, "fov": other},
+            {"image": str(self.folder / "wide.png"), "label": str(self.folder / "label.png")},
+        ):
+            with self.assertRaisesRegex(DataError, "sizes differ: .*png is .* is .*width x height"):
+                LoadFundusCased()(case)
+
+    def test_errors_name_the_file(self):
+        empty = self._save("empty.png", np.zeros((60, 80), np.uint8))
+        zero_one = self._save("zero_one.png", self.vessel.astype(np.uint8))
+        dark = self._save("dark.png", np.zeros((60, 80, 3), np.uint8))
+        for case, message in (
+            ({"image": self.image, "case_id": "9"}, "case 9 names neither"),
+            ({"image": str(self.folder / "none.png"), "vessel": self.vessel_file}, "none.png"),
+            ({"image": self.image, "vessel": zero_one}, "zero_one.png"),
+            ({"image": self.image, "label": self.fov_file.replace("fov", "image")}, "image.png"),
+            ({"image": self.image, "vessel": self.vessel_file, "fov": empty}, "empty.png: it is empty"),
+            ({"image": dark, "vessel": self.vessel_file}, "dark.png: no field of view"),
+            ({"vessel": self.vessel_file}, "neither a 'fov' mask nor an 'image'"),
+        ):
+            with self.subTest(message), self.assertRaisesRegex(DataError, message):
+                LoadFundusCased()(case)
+        other = {"name": "two", "class_names": ["ground", "vessel"], "colors": [[0, 0, 0], [9, 9, 9]]}
+        with self.assertRaisesRegex(DataError, "store label maps"):
+            LoadFundusCased(other)({"image": self.image, "vessel": self.vessel_file})
+
+    def test_drive(self):
+        root = data_root("DRIVE") / "test"
+        case = {
+            "image": root / "images" / "01_test.tif",
+            "vessel": root / "1st_manual" / "01_manual1.gif",
+            "fov": root / "mask" / "01_test_mask.gif",
+        }
+        loaded = LoadFundusCased()(case)
+        self.assertEqual(tuple(loaded["image"].shape), (3, 565, 584))
+        fov = read_mask(case["fov"])
+        np.testing.assert_array_equal(loaded["label"][0].numpy().T > 0, fov)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,63 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+from monai_retinasynth.simulation import write_phantom_dataset
+from monai_retinasynth.utils import DataError, write_label_map
+from monai_retinasynth.workflows import audit_label_maps
+
+
+class TestLabelMapAudit(unittest.TestCase):
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.root = Path(temporary.name)
+        self.real = self.root / "real"
+        write_phantom_dataset(
+            output_dir=str(self.real), size=96, num_training=3, num_validation=0, num_test=0, seed=0, progress=False
+        )
+
+    def test_copies_are_found(self):
+        report = audit_label_maps(str(self.real), str(self.real), str(self.root / "audit"))
+        self.assertEqual(report["nearest_neighbour"]["dice_max"], 1.0)
+        self.assertEqual(report["nearest_neighbour"]["share_above_threshold"], 1.0)
+        self.assertLess(report["nearest_neighbour"]["real_among_themselves"]["max"], 0.9)
+        self.assertEqual(report["generated"], report["real"])
+        self.assertEqual(json.loads((self.root / "audit" / "audit.json").read_text())["generated_maps"], 3)
+
+    def test_other_eyes_are_no_copies(self):
+        other = self.root / "other"
+        write_phantom_dataset(
+            output_dir=str(other), size=96, num_training=2, num_validation=0, num_test=0, seed=9, labels_only=True,
+            source="synthetic", progress=False,
+        )  # fmt: skip
+        report = audit_label_maps(str(other), str(self.real), str(self.root / "audit"))
+        self.assertLess(report["nearest_neighbour"]["dice_max"], 0.9)
+        self.assertEqual(report["generated_maps_without_vessels"], 0)
+
+    def test_maps_without_vessels(self):
+        empty = self.root / "empty"
+        empty.mkdir()
+        write_label_map(empty / "a.png", np.ones((96, 96), np.uint8), "fundus_vessel")
+        with self.assertRaisesRegex(DataError, "shows a vessel"):
+            audit_label_maps(str(empty), str(self.real), str(self.root / "audit"))
+        self.assertFalse((self.root / "audit").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
