@@ -50,7 +50,7 @@ def load_cases(
         layout: `"datalist"` (a folder with datalist.json), `"drive"`, `"chase_db1"`, `"label_maps"` (a folder of label
             map files without photographs), or `"auto"`.
         num_cases: take the first so many cases only; None for all.
-        val_count: number of training cases held out for validation. Data lists that have a validation section of
+        val_count: number of training cases held out for validation. Synthetic sets, and data lists that have a validation section of
             their own keep it and hold out nothing.
         split: named split of CHASE_DB1, None for its default.
 
@@ -158,7 +158,9 @@ def _datalist_cases(folder: Path, section: str, val_count: int) -> list[dict[str
     lists = {name: [_absolute(case, folder) for case in content[name]] for name in ("training", "validation", "test")}
     if section == "all":
         return [case for cases in lists.values() for case in cases]
-    if section in ("training", "validation") and not lists["validation"]:
+    # thresholds and models are chosen on real cases, so a purely synthetic set has none to hold out
+    real = any(case.get("source") != "synthetic" for case in lists["training"])
+    if section in ("training", "validation") and real and not lists["validation"]:
         where = f"section 'training' of {folder / DATALIST_NAME}"
         lists["training"], lists["validation"] = hold_out(lists["training"], val_count, where)
     return lists[section]

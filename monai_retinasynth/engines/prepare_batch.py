@@ -65,8 +65,6 @@ class PrepareTranslationBatch(PrepareBatch):
         image_key: key of the photograph (B, 3, X, Y) in [-1, 1]; None, or absent from the batch, in generation.
         num_classes: channels of the one-hot label.
         coordinates_key: key of position channels (B, 2, X, Y) in (-1, 1), appended to the one-hot label.
-        colour_key: key of numbers that hold for the whole picture (B, K), such as its colour; appended as constant
-            channels.
 
     Returns of the call:
         `(condition (B, C, X, Y), target (B, 3, X, Y) or None)`, float32.
@@ -78,13 +76,11 @@ class PrepareTranslationBatch(PrepareBatch):
         image_key: str | None = "image",
         num_classes: int = 3,
         coordinates_key: str | None = None,
-        colour_key: str | None = None,
     ) -> None:
         self.label_key = label_key
         self.image_key = image_key
         self.num_classes = num_classes
         self.coordinates_key = coordinates_key
-        self.colour_key = colour_key
 
     def __call__(
         self, batchdata: dict[str, Any], device: Any = None, non_blocking: bool = False, **kwargs: Any
@@ -93,10 +89,6 @@ class PrepareTranslationBatch(PrepareBatch):
         if self.coordinates_key is not None:
             coordinates = _on_device(batchdata[self.coordinates_key], device, non_blocking).float()
             condition = torch.cat([condition, coordinates], dim=1)
-        if self.colour_key is not None:
-            colour = _on_device(batchdata[self.colour_key], device, non_blocking).float()
-            constant = colour[:, :, None, None].expand(-1, -1, *condition.shape[-2:])
-            condition = torch.cat([condition, constant], dim=1)
         if self.image_key is None or self.image_key not in batchdata:
             return condition, None
         return condition, _on_device(batchdata[self.image_key], device, non_blocking).float()

@@ -22,6 +22,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
+from ..transforms.fov_colour import RestoreFieldOfViewColour
 from ..utils.distributed import process_rank
 from ..utils.image_io import image_grid, to_picture, write_rgb
 from ..utils.label_set import LabelSet, get_label_set
@@ -48,6 +49,8 @@ class ImageGridHandler:
             None shows what the last training step made.
         epoch_level: see `interval`.
         tag: TensorBoard tag and beginning of the file names.
+        colour_key: key of the eyes' colours in the batch, where the trainer's photographs are colour-normalised (see
+            `NormalizeFieldOfViewColour`): they are shown in their colours. None for photographs that are not.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class ImageGridHandler:
         network: nn.Module | None = None,
         epoch_level: bool = False,
         tag: str = "samples",
+        colour_key: str | None = None,
     ) -> None:
         wants_tensorboard = log_dir is not None or summary_writer is not None or save_dir is None
         self.source = WriterSource(summary_writer, log_dir) if wants_tensorboard else None
@@ -71,6 +75,7 @@ class ImageGridHandler:
         self.network = network
         self.epoch_level = epoch_level
         self.tag = tag
+        self.colour_key = colour_key
 
     def attach(self, engine: Engine) -> None:
         """Register with a trainer; ranks other than 0 stay silent."""
@@ -98,10 +103,21 @@ class ImageGridHandler:
         else:
             columns["synthetic"] = engine.preview(self.network, self.max_images)
         columns["real"] = batch_of(output, "reals", self.max_images)
+        if self.colour_key is not None:
+            colours = engine.state.batch[self.colour_key]
+            for title in ("synthetic", "real"):
+                columns[title] = self._coloured(columns[title], colours, columns["label map"])
         shown = {title: column for title, column in columns.items() if column is not None}
         rows = min(len(column) for column in shown.values())
         pictures = [[as_picture(column[row], self.label_set) for column in shown.values()] for row in range(rows)]
         return image_grid([[_enlarged(picture) for picture in row] for row in pictures], titles=list(shown))
+
+    def _coloured(self, images: torch.Tensor, colours: torch.Tensor, condition: torch.Tensor) -> list[torch.Tensor]:
+        restore = RestoreFieldOfViewColour()
+        return [
+            restore(image.cpu(), colour.cpu(), label[0].cpu() > 0.5)
+            for image, colour, label in zip(images, colours, condition)
+        ]
 
     def _condition(self, output: Any) -> torch.Tensor | None:
         condition = batch_of(output, "condition", self.max_images)

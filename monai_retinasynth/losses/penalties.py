@@ -29,7 +29,8 @@ def _input_gradients(discriminator: Callable[[torch.Tensor], Logits], inputs: to
     """(B, N) gradients of each sample's score with respect to its input; differentiable once more."""
     with torch.enable_grad(), torch.autocast(inputs.device.type, enabled=False):
         inputs = inputs.detach().float().requires_grad_(True)
-        scores = torch.stack([item.flatten(1).mean(1) for item in logits_by_scale(discriminator(inputs))]).mean(0)
+        logits = logits_by_scale(discriminator(inputs))
+        scores = torch.stack([item.reshape(len(item), -1).mean(1) for item in logits]).mean(0)
         (gradients,) = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
         return gradients.flatten(1)
 
@@ -39,12 +40,16 @@ class R1Penalty:
 
     Args:
         gamma: weight; 10 suits normalised images.
+        reference_size: side length in pixels at which `gamma` holds; at other sizes it is scaled by the number of
+            pixels, as Karras et al. (2020, appendix C) choose it for each size. For a network that grows: a weight
+            that suits 256 px leaves nothing of the discriminator at 16 px. None for the same weight at every size.
     """
 
     needs_fakes = False
 
-    def __init__(self, gamma: float = 10.0) -> None:
+    def __init__(self, gamma: float = 10.0, reference_size: int | None = None) -> None:
         self.gamma = gamma
+        self.reference_size = reference_size
 
     def __call__(
         self, discriminator: Callable[[torch.Tensor], Logits], reals: torch.Tensor, fakes: torch.Tensor | None = None
@@ -57,7 +62,10 @@ class R1Penalty:
             fakes: not used.
         """
         gradients = _input_gradients(discriminator, reals)
-        return 0.5 * self.gamma * gradients.square().sum(dim=1).mean()
+        gamma = self.gamma
+        if self.reference_size is not None:
+            gamma *= reals.shape[2] * reals.shape[3] / self.reference_size**2
+        return 0.5 * gamma * gradients.square().sum(dim=1).mean()
 
 
 class WassersteinGradientPenalty:

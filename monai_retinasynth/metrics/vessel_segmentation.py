@@ -9,8 +9,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Scores of a vessel segmentation, in the two conventions of the literature: pixels inside the field of view (`fov`) and all
-pixels of the photographs (`whole`). Pixels of all cases are pooled; clDice and the spread of F1 are taken over images.
+Scores of a vessel segmentation, in the two conventions of the literature: pixels inside the field of view (`fov`) and
+all pixels of the photographs (`whole`). Pixels of all cases are pooled; clDice and the spread of F1 are taken over images.
 """
 
 from __future__ import annotations

@@ -115,7 +115,9 @@ def grow_vessel_trees(geometry: EyeGeometry, rng: np.random.Generator) -> tuple[
             )
     calibre = float(np.exp(rng.normal(0.0, 0.05)))
     arteries = _finish(forests[False], num_trunk_nodes[False], False, 0.0121 * calibre, rng)
-    veins = _finish(forests[True], num_trunk_nodes[True], True, 0.0152 * calibre * float(np.exp(rng.normal(0.0, 0.04))), rng)
+    veins = _finish(
+        forests[True], num_trunk_nodes[True], True, 0.0152 * calibre * float(np.exp(rng.normal(0.0, 0.04))), rng
+    )
     return arteries, veins
 
 
@@ -173,10 +175,8 @@ def _without_stubs(positions: np.ndarray, parents: np.ndarray, min_nodes: int) -
     return _subset(positions, parents, keep)
 
 
-def _without_returns(
-    positions: np.ndarray, parents: np.ndarray, num_trunk_nodes: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut branches that left the field of view where they would come back into it; trunks (the first nodes) stay whole."""
+def _without_returns(positions: np.ndarray, parents: np.ndarray, num_trunk_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut branches where they come back into the field of view; trunks (the first nodes) stay whole."""
     distance = np.linalg.norm(positions, axis=1)
     keep, furthest = np.ones(len(parents), dtype=bool), distance.copy()
     for node in range(num_trunk_nodes, len(parents)):

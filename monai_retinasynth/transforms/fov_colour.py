@@ -10,9 +10,11 @@
 # limitations under the License.
 """Colour of an eye as six numbers, so that a translator need not paint all eyes in one colour.
 
-The label map does not say how dark or red an eye is. Given the mean and standard deviation of each colour channel inside
-the field of view as a further condition, the generator of label-to-image translation learns colour from the condition and
-structure from the label map; at generation the colours of the training eyes are mixed (`SampleColour`).
+The label map does not say how dark or red an eye is; a translator that has to guess paints the mean of all eyes, and vessels
+that are darker than their surroundings drown in the error of the guess. So colour is taken out of the task: each training
+photograph is brought to the same mean and standard deviation in each channel (`NormalizeFieldOfViewColour`), the translator
+learns structure, and at generation each eye gets a colour mixed from those of the training eyes (`SampleColour`,
+`RestoreFieldOfViewColour`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,14 @@ __all__ = [
     "FieldOfViewColourD",
     "FieldOfViewColourDict",
     "FieldOfViewColourd",
+    "NormalizeFieldOfViewColour",
+    "NormalizeFieldOfViewColourD",
+    "NormalizeFieldOfViewColourDict",
+    "NormalizeFieldOfViewColourd",
+    "RestoreFieldOfViewColour",
+    "RestoreFieldOfViewColourD",
+    "RestoreFieldOfViewColourDict",
+    "RestoreFieldOfViewColourd",
     "SampleColour",
     "SampleColourD",
     "SampleColourDict",
@@ -96,6 +106,117 @@ class FieldOfViewColourd(MapTransform):
         return d
 
 
+# a normalised channel has this standard deviation, so that [-1, 1] holds four of them to each side
+_SPREAD = 0.25
+
+
+def _mean_and_sd(colour: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    # an eye of one flat colour has no spread to divide by
+    return colour[:3, None, None], colour[3:, None, None].clamp(min=1e-3)
+
+
+class NormalizeFieldOfViewColour(Transform):
+    """Bring an eye to mean 0 and standard deviation 0.25 in each channel inside the field of view."""
+
+    def __call__(self, image: torch.Tensor, colour: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            image: photograph, or a crop of it, shape (3, X, Y), values in [0, 255].
+            colour: the eye's colour, shape (6,), as `FieldOfViewColour` measures it.
+            outside: true outside the field of view, shape (X, Y).
+
+        Returns:
+            shape (3, X, Y), values in [-1, 1]; -1 outside the field of view.
+        """
+        mean, sd = _mean_and_sd(colour)
+        normalised = ((image.float() / 127.5 - 1.0 - mean) / sd * _SPREAD).clamp(-1.0, 1.0)
+        return torch.where(outside, normalised.new_tensor(-1.0), normalised)
+
+
+class RestoreFieldOfViewColour(Transform):
+    """Give a normalised eye a colour; the inverse of `NormalizeFieldOfViewColour` but for what that clipped."""
+
+    def __call__(self, image: torch.Tensor, colour: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            image: normalised photograph, shape (3, X, Y), values in [-1, 1].
+            colour: the colour to give, shape (6,).
+            outside: true outside the field of view, shape (X, Y); black in the result.
+
+        Returns:
+            photograph, shape (3, X, Y), values in [-1, 1].
+        """
+        mean, sd = _mean_and_sd(colour)
+        restored = (image.float() / _SPREAD * sd + mean).clamp(-1.0, 1.0)
+        return torch.where(outside, restored.new_tensor(-1.0), restored)
+
+
+class NormalizeFieldOfViewColourd(MapTransform):
+    """Dictionary form of `NormalizeFieldOfViewColour`.
+
+    Args:
+        keys: key of the photograph.
+        label_key: key of the label map (1, X, Y), class indices.
+        colour_key: key of the eye's colour.
+        outside_class: class index outside the field of view.
+        allow_missing_keys: leave cases without photograph as they are.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "image",
+        label_key: str = "label",
+        colour_key: str = "colour",
+        outside_class: int = 0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.label_key = label_key
+        self.colour_key = colour_key
+        self.outside_class = outside_class
+        self.transform = NormalizeFieldOfViewColour()
+
+    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
+        d = dict(data)
+        outside = d[self.label_key][0] == self.outside_class
+        for key in self.key_iterator(d):
+            d[key] = self.transform(d[key], d[self.colour_key], outside)
+        return d
+
+
+class RestoreFieldOfViewColourd(MapTransform):
+    """Dictionary form of `RestoreFieldOfViewColour`, for the output of a translator.
+
+    Args:
+        keys: key of the normalised photograph.
+        condition_key: key of the translator's condition (C, X, Y), one-hot label map first.
+        colour_key: key of the colour to give.
+        outside_class: channel of the condition that is 1 outside the field of view.
+        allow_missing_keys: leave cases without photograph as they are.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "pred",
+        condition_key: str = "image",
+        colour_key: str = "colour",
+        outside_class: int = 0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.condition_key = condition_key
+        self.colour_key = colour_key
+        self.outside_class = outside_class
+        self.transform = RestoreFieldOfViewColour()
+
+    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
+        d = dict(data)
+        for key in self.key_iterator(d):
+            outside = d[self.condition_key][self.outside_class] > 0.5
+            d[key] = self.transform(d[key], d[self.colour_key].to(d[key].device), outside.to(d[key].device))
+        return d
+
+
 class SampleColour(Transform):
     """Colour for a synthetic eye: a random mixture of the colours of two training eyes.
 
@@ -151,4 +272,6 @@ class SampleColourd(Transform):
 
 
 FieldOfViewColourD = FieldOfViewColourDict = FieldOfViewColourd
+NormalizeFieldOfViewColourD = NormalizeFieldOfViewColourDict = NormalizeFieldOfViewColourd
+RestoreFieldOfViewColourD = RestoreFieldOfViewColourDict = RestoreFieldOfViewColourd
 SampleColourD = SampleColourDict = SampleColourd

@@ -31,8 +31,8 @@ __all__ = ["SavePredictionD", "SavePredictionDict", "SavePredictiond"]
 
 class SavePredictiond(MapTransform):
     """
-    Write class probabilities as a palette PNG of class indices, `<case>.png`, and on demand the probability of one class
-    as a grey PNG, `<case>_<class name>.png` (0 to 255 for 0 to 1). The data pass through unchanged.
+    Write class probabilities as a palette PNG of class indices, `<case>.png`, and on demand the probability of one
+    class as a grey PNG, `<case>_<class name>.png` (0 to 255 for 0 to 1). The data pass through unchanged.
 
     Args:
         keys: keys of class probabilities, float (C, X, Y), 0 to 1.

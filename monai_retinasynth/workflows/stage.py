@@ -27,9 +27,6 @@ from .stage_record import flatten_settings, folder_signature
 
 __all__ = ["BundleStage", "FunctionStage", "WorkflowStage"]
 
-# settings that say where and on what a stage runs, not what it makes
-_NEUTRAL_SETTINGS = ("bundle_root", "device", "num_workers", "output_dir")
-
 
 class WorkflowStage:
     """A named step of a `StagedWorkflow`.
@@ -130,8 +127,7 @@ class BundleStage(WorkflowStage):
         parser = ConfigParser()
         parser.read_config(self.config_files)
         parser.update(pairs=dict(self.overrides))
-        flat = flatten_settings(parser.config)
-        return {k: v for k, v in flat.items() if k.split("::")[0] not in _NEUTRAL_SETTINGS}
+        return flatten_settings(parser.config)
 
     def run(self, folder: Path) -> None:
         with _quiet_bundle_start():

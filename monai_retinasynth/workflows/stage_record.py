@@ -21,9 +21,11 @@ from typing import Any
 
 from ..utils.errors import DataError
 
-__all__ = ["StageRecord", "changed_settings", "flatten_settings", "folder_signature", "settings_fingerprint"]
+__all__ = ["StageRecord", "changed_settings", "decisive_settings", "flatten_settings", "folder_signature", "settings_fingerprint"]
 
 _FILE_NAME = "stage.json"
+_NEUTRAL_SETTINGS = ("bundle_root", "device", "num_workers", "output_dir", "picture_interval", "tensorboard_dir")
+_WATCHING_HANDLERS = ("ImageGridHandler", "TensorBoardLosses", "TrainingProgressBar")
 
 
 def flatten_settings(settings: Any, prefix: str = "") -> dict[str, Any]:
@@ -44,13 +46,28 @@ def flatten_settings(settings: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def settings_fingerprint(settings: Mapping[str, Any]) -> str:
-    """SHA-256 (first 16 hexadecimal digits) of flattened settings."""
-    text = json.dumps(dict(settings), sort_keys=True)
+    """SHA-256 (first 16 hexadecimal digits) of the decisive ones of flattened settings."""
+    text = json.dumps(decisive_settings(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def decisive_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The flattened settings that decide a stage's result: without where and on what it runs and how it is watched."""
+    watching = {
+        key.removesuffix("_target_")
+        for key, value in settings.items()
+        if key.endswith("::_target_") and str(value).rsplit(".", 1)[-1] in _WATCHING_HANDLERS
+    }
+    return {
+        key: value
+        for key, value in settings.items()
+        if key.split("::")[0] not in _NEUTRAL_SETTINGS and not any(key.startswith(prefix) for prefix in watching)
+    }
+
+
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """One line for each setting that differs: ``key: old -> new``."""
+    """One line for each decisive setting that differs: ``key: old -> new``."""
+    old, new = decisive_settings(old), decisive_settings(new)
     lines = []
     for key in sorted(set(old) | set(new)):
         before, after = old.get(key, "(not set)"), new.get(key, "(not set)")

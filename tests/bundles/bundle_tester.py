@@ -25,11 +25,13 @@ from jsonschema import validate
 from monai.bundle import ConfigWorkflow, ckpt_export, verify_net_in_out
 
 from monai_retinasynth.simulation import write_phantom_dataset
+from monai_retinasynth.utils import save_checkpoint
 from tests.real_data import REPOSITORY
 
-__all__ = ["BUNDLES", "BundleTester", "phantom_dataset", "run_bundle", "run_bundle_in_process"]
+__all__ = ["BUNDLES", "TWO_PROCESSES", "BundleTester", "phantom_dataset", "run_bundle", "run_bundle_in_process", "without_device"]
 
 BUNDLES = REPOSITORY / "bundles"
+TWO_PROCESSES = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1", "--nproc_per_node=2", "-m"]
 
 
 def phantom_dataset(folder: str | Path, size: int = 64, num_training: int = 4) -> str:
@@ -75,6 +77,11 @@ def run_bundle(bundle: str, *names: str, cwd: str | Path, launcher: list[str] | 
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
 
 
+def without_device(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings for a run with several processes, where the overlay chooses each one's device."""
+    return {key: value for key, value in settings.items() if key != "device"}
+
+
 class BundleTester:
     """The checks; a test class of a bundle inherits from this and `unittest.TestCase`.
 
@@ -85,6 +92,20 @@ class BundleTester:
     bundle: str
     network_overrides: dict[str, Any] = {}
     trace_shape: tuple[int, ...]
+
+    #: settings with which every component of the configurations can be built
+    check_overrides: dict[str, Any] = {}
+
+    def checkpoint(self, overrides: dict[str, Any]) -> str:
+        """A checkpoint of the untrained network of the bundle with these settings."""
+        path = Path(self.folder, "untrained.pt")
+        workflow = ConfigWorkflow(
+            config_file=config_files(self.bundle, "train"), meta_file=str(self._meta()), workflow_type=None, **overrides
+        )
+        workflow.initialize()
+        network = workflow.parser.get_parsed_content("network_def")
+        save_checkpoint(path, {"model": network.state_dict()}, kind=self.bundle, network=network)
+        return str(path)
 
     def _meta(self) -> Path:
         return BUNDLES / self.bundle / "configs" / "metadata.json"
@@ -106,8 +127,12 @@ class BundleTester:
     def test_properties(self):
         for name, kind in (("train", "train"), ("inference", "infer")):
             workflow = ConfigWorkflow(
-                config_file=config_files(self.bundle, name), meta_file=str(self._meta()), workflow_type=kind
+                config_file=config_files(self.bundle, name),
+                meta_file=str(self._meta()),
+                workflow_type=kind,
+                **self.check_overrides,
             )
+            workflow.initialize()
             self.assertEqual(workflow.check_properties(), [], name)
 
     def test_network_in_and_out(self):

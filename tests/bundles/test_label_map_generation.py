@@ -20,7 +20,7 @@ import numpy as np
 
 from monai_retinasynth.data import load_cases
 from monai_retinasynth.utils import CheckpointError, DataError, read_label_map
-from tests.bundles.bundle_tester import BundleTester, phantom_dataset, run_bundle, run_bundle_in_process
+from tests.bundles.bundle_tester import TWO_PROCESSES, BundleTester, phantom_dataset, run_bundle, run_bundle_in_process, without_device
 
 TINY = {
     "resolution": 16,
@@ -37,6 +37,10 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
     bundle = "label_map_generation"
     trace_shape = (2, 512)
     network_overrides = {"base_channels": 512, "max_channels": 16, "min_channels": 4}
+
+    @property
+    def check_overrides(self) -> dict:
+        return {"dataset_dir": self.dataset, "checkpoint": self.checkpoint(TINY), **TINY}
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -99,10 +103,9 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
         self.assertFalse((out / "g").exists() and list((out / "g").rglob("*.png")))
 
     def test_two_processes(self):
-        launcher = ["torchrun", "--standalone", "--nnodes=1", "--nproc_per_node=2", "-m"]
         result = run_bundle(
-            self.bundle, "train", "multi_gpu_train", cwd=self.folder, launcher=launcher, dataset_dir=self.dataset,
-            output_dir="two", **{**TRAIN, "fade_images": 8, "stabilise_images": 8},
+            self.bundle, "train", "multi_gpu_train", cwd=self.folder, launcher=TWO_PROCESSES, dataset_dir=self.dataset,
+            output_dir="two", **{**without_device(TRAIN), "fade_images": 8, "stabilise_images": 8},
         )  # fmt: skip
         self.assertEqual(result.returncode, 0, result.stderr[-2000:])
         self.assertTrue((self.folder / "two" / "models" / "model.pt").is_file())

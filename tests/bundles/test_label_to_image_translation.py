@@ -19,7 +19,7 @@ import numpy as np
 
 from monai_retinasynth.data import load_cases
 from monai_retinasynth.utils import read_label_map, read_rgb
-from tests.bundles.bundle_tester import BundleTester, phantom_dataset, run_bundle, run_bundle_in_process
+from tests.bundles.bundle_tester import TWO_PROCESSES, BundleTester, phantom_dataset, run_bundle, run_bundle_in_process, without_device
 
 TINY = {"channels": 4, "max_channels": 8, "num_downs": 2, "num_res_blocks": 1, "device": "cpu"}
 TRAIN = {
@@ -37,8 +37,12 @@ TRAIN = {
 
 class TestLabelToImageTranslation(BundleTester, unittest.TestCase):
     bundle = "label_to_image_translation"
-    trace_shape = (1, 11, 64, 64)
+    trace_shape = (1, 5, 64, 64)
     network_overrides = {"channels": 4, "max_channels": 16, "num_res_blocks": 1}
+
+    @property
+    def check_overrides(self) -> dict:
+        return {"dataset_dir": self.dataset, "label_maps_dir": self.dataset, "checkpoint": self.checkpoint(TINY), **TINY}
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -83,12 +87,12 @@ class TestLabelToImageTranslation(BundleTester, unittest.TestCase):
 
     def test_without_coordinates_and_colour_but_with_enhancer(self):
         out = self.folder / "plain"
-        overrides = {**TRAIN, "use_coordinates": False, "use_colour": False, "num_enhancers": 1, "upsample": "transposed"}
+        overrides = {**TRAIN, "use_coordinates": False, "normalise_colour": False, "num_enhancers": 1, "upsample": "transposed"}
         run_bundle_in_process(self.bundle, "train", dataset_dir=self.dataset, output_dir=str(out), **overrides)
         self.assertTrue((out / "models" / "model.pt").is_file())
 
     def test_every_recipe_runs_from_any_folder(self):
-        for recipe in ("phantom", "drive"):
+        for recipe in ("phantom", "drive", "pix2pixhd_paper"):
             with self.subTest(recipe):
                 result = run_bundle(
                     self.bundle, "train", f"recipes/{recipe}", cwd=self.folder, dataset_dir=self.dataset, layout="auto",
@@ -98,10 +102,9 @@ class TestLabelToImageTranslation(BundleTester, unittest.TestCase):
                 self.assertTrue((self.folder / f"out_{recipe}" / "models" / "model.pt").is_file())
 
     def test_two_processes(self):
-        launcher = ["torchrun", "--standalone", "--nnodes=1", "--nproc_per_node=2", "-m"]
         result = run_bundle(
-            self.bundle, "train", "multi_gpu_train", cwd=self.folder, launcher=launcher, dataset_dir=self.dataset,
-            output_dir="two", **TRAIN,
+            self.bundle, "train", "multi_gpu_train", cwd=self.folder, launcher=TWO_PROCESSES, dataset_dir=self.dataset,
+            output_dir="two", **without_device(TRAIN),
         )  # fmt: skip
         self.assertEqual(result.returncode, 0, result.stderr[-2000:])
         self.assertTrue((self.folder / "two" / "models" / "model.pt").is_file())

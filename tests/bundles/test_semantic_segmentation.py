@@ -125,10 +125,12 @@ class TestSemanticSegmentationBundle(unittest.TestCase):
             device="cpu",
         )
 
-    @parameterized.expand([("train", TRAIN, "train"), ("evaluate", EVALUATE, "train"), ("inference", INFERENCE, "infer")])
+    @parameterized.expand(
+        [("train", TRAIN, "train"), ("evaluate", EVALUATE, "train"), ("inference", INFERENCE, "infer")]
+    )
     def test_properties(self, name, files, kind):
-        photographs = str(Path(self.real, "images"))
-        flow = workflow(files, kind, dataset_dir=photographs if kind == "infer" else self.real, output_dir=str(self.root / f"p_{name}"))
+        dataset_dir = str(Path(self.real, "images")) if kind == "infer" else self.real
+        flow = workflow(files, kind, dataset_dir=dataset_dir, output_dir=str(self.root / f"p_{name}"))
         flow.initialize()
         self.assertEqual(flow.check_properties(), [])
 
@@ -171,9 +173,8 @@ class TestSemanticSegmentationBundle(unittest.TestCase):
             self.assertTrue(torch.equal(value, theirs[name]), name)
 
     def test_regimes(self):
-        synthetic = run(
-            TRAIN, dataset_dir=self.real, synthetic_dir=self.synthetic, train_on="synthetic", output_dir=str(self.root / "s")
-        )
+        both = {"dataset_dir": self.real, "synthetic_dir": self.synthetic}
+        synthetic = run(TRAIN, **both, train_on="synthetic", output_dir=str(self.root / "s"))
         self.assertEqual(len(synthetic.train_dataset), 2)
         self.assertEqual(len(synthetic.val_dataset), 1)
         flow = workflow(
@@ -192,10 +193,8 @@ class TestSemanticSegmentationBundle(unittest.TestCase):
         self.assertEqual(len(flow.train_dataset), 3)
         before = torch.load(self.root / "s" / "models" / "model.pt", weights_only=True)["model"]
         for name, value in flow.network_def.state_dict().items():
-            torch.testing.assert_close(value, before[name], msg=f"{name}: fine-tuning did not start from the checkpoint")
-        mixed = workflow(
-            TRAIN, dataset_dir=self.real, synthetic_dir=self.synthetic, train_on="mixed", output_dir=str(self.root / "m")
-        )
+            torch.testing.assert_close(value, before[name], msg=f"{name} does not come from the checkpoint")
+        mixed = workflow(TRAIN, **both, train_on="mixed", output_dir=str(self.root / "m"))
         mixed.initialize()
         self.assertEqual(len(mixed.train_dataset), 5)
 
@@ -268,9 +267,9 @@ class TestSemanticSegmentationBundle(unittest.TestCase):
         # each process sees all three cases, uncropped and unaugmented; one process sees each of them twice
         settings = {"dataset_dir": self.real, "augment": False, "crop_size": 64, "amp": False, "max_iterations": 2}
         joint = run(TRAIN, batch_size=6, output_dir=str(self.root / "joint"), **settings)
-        launch = ["-m", "torch.distributed.run", "--standalone", "--nnodes=1", "--nproc_per_node=2", "-m", "monai.bundle", "run"]
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nnodes=1", "--nproc_per_node=2"]
         self._command(
-            launch,
+            [*launch, "-m", "monai.bundle", "run"],
             [*TRAIN, "configs/multi_gpu_train.json"],
             batch_size=3,
             output_dir=str(self.root / "ddp"),

@@ -25,8 +25,8 @@ from tests.bundles.test_label_map_generation import TRAIN as LABEL_MAPS
 from tests.bundles.test_label_to_image_translation import TRAIN as TRANSLATION
 
 SEGMENTATION = {
-    "channels": [4, 8],
-    "strides": [2],
+    "channels": [4, 8, 8],
+    "strides": [1, 2, 2],
     "crop_size": 32,
     "batch_size": 2,
     "max_iterations": 4,
@@ -63,9 +63,8 @@ class TestTwoStageWorkflow(unittest.TestCase):
             config_file=[str(configs / f"{name}.json") for name in ("two_stage", *overlays)],
             workflow_type=None,
             bundles_dir=str(self.bundles),
-            output_dir=str(self.folder / "run"),
             phantom={"size": 64, "num_training": 4, "num_validation": 2, "num_test": 2},
-            **{"recipe": "tiny", "num_synthetic": 3, **overrides},
+            **{"recipe": "tiny", "num_synthetic": 3, "output_dir": str(self.folder / "run"), **overrides},
         )
         workflow.initialize()
         workflow.run()

@@ -71,6 +71,12 @@ class TestPenalties(unittest.TestCase):
         torch.manual_seed(3)
         self.assertEqual(WassersteinGradientPenalty()(network, self.reals, self.fakes).item(), first.item())
 
+    def test_r1_weight_follows_the_number_of_pixels(self):
+        reals = torch.randn(2, 1, 8, 8)
+        fixed = R1Penalty(gamma=4.0)(lambda x: x.square().sum(dim=(2, 3)), reals)
+        scaled = R1Penalty(gamma=4.0, reference_size=16)(lambda x: x.square().sum(dim=(2, 3)), reals)
+        torch.testing.assert_close(scaled, fixed / 4)
+
     def test_score_of_a_patch_discriminator_is_its_mean(self):
         # logits are twice the pixels: the mean over N pixels has a gradient of 2 / N at each, of squared length 4 / N
         penalty = R1Penalty(gamma=2.0)(lambda x: [[x, 2.0 * x], [2.0 * x]], torch.randn(2, 1, 4, 4))

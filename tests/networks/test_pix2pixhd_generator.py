@@ -50,9 +50,9 @@ class TestPix2PixHDGenerator(NetworkTester, unittest.TestCase):
             alone = network(x[:1].contiguous(memory_format=layout), *rest)
             torch.testing.assert_close(alone, whole[:1], rtol=1e-3, atol=1e-4)
 
-    @parameterized.expand([("batch",), ("group",), ("none",)])
+    @parameterized.expand([("batch",), ("group",), ("pixel",), ("none",)])
     def test_other_norms(self, norm):
-        self.assertEqual(tuple(tiny(norm=norm, **self.kwargs)(*self.inputs()).shape), (2, 3, 32, 48))
+        self.assertEqual(tuple(tiny(**{**self.kwargs, "norm": norm})(*self.inputs()).shape), (2, 3, 32, 48))
 
     def test_output_ranges(self):
         x = self.inputs()[0]
@@ -80,6 +80,21 @@ class TestPix2PixHDGenerator(NetworkTester, unittest.TestCase):
         ]:
             with self.assertRaisesRegex(ValueError, message):
                 tiny(**kwargs)
+
+
+class TestPixelNorm(TestPix2PixHDGenerator):
+    kwargs = {"norm": "pixel"}
+
+    def test_crop_is_drawn_as_in_the_whole_picture(self):
+        x = torch.rand(1, 5, 64, 64)
+        differences = {}
+        for norm in ("pixel", "instance"):
+            network = tiny(norm=norm, num_downs=1, num_res_blocks=1)
+            with torch.no_grad():  # compared further from the border than the network sees
+                difference = network(x)[:, :, 24:32, 24:32] - network(x[:, :, 8:48, 8:48])[:, :, 16:24, 16:24]
+            differences[norm] = difference.abs().max().item()
+        self.assertLess(differences["pixel"], 1e-5)
+        self.assertGreater(differences["instance"], 1e-3)
 
 
 class TestResize(TestPix2PixHDGenerator):

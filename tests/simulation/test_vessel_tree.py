@@ -47,18 +47,18 @@ class TestEyeGeometry(unittest.TestCase):
             self.assertGreater(np.abs(heights).min(), 0.3)
             self.assertTrue((heights > 0).any() and (heights < 0).any())
 
-
-    def test_every_eye_has_its_four_arcades(self):
-        for seed in range(300):
+    def test_no_arcade_leaves_the_field_beside_the_disc(self):
+        for seed in range(100):
             rng = np.random.default_rng(seed)
             geometry = EyeGeometry.sample(rng)
             self.assertLessEqual(np.linalg.norm(geometry.disc), 0.88 + 1e-9)
-            arcades = {True: set(), False: set()}
+            arcades = set()
             for trunk in geometry.sample_trunks(rng, 0.05):
-                frame = geometry.from_picture(trunk.points[np.linalg.norm(trunk.points, axis=1) < 1.0])
-                if frame[:, 0].min() < 0.0:
-                    arcades[trunk.is_vein].add(bool(frame[-1, 1] > 0))
-            self.assertEqual(arcades, {True: {True, False}, False: {True, False}}, f"seed {seed}")
+                if len(trunk.points) * 0.05 < 1.2:  # nasal and macular vessels are shorter
+                    continue
+                arcades.add((trunk.is_vein, bool(geometry.from_picture(trunk.points)[12, 1] > 0)))
+                self.assertLess(np.linalg.norm(trunk.points[:8], axis=1).max(), 1.0, f"seed {seed}")
+            self.assertEqual(len(arcades), 4, f"seed {seed}")
 
 
 class TestVesselTree(unittest.TestCase):

@@ -51,9 +51,9 @@ def make_image_norm(norm: str, channels: int) -> nn.Module:
     """A normalisation layer for maps of `channels` channels.
 
     Args:
-        norm: "instance" (no parameters), "batch", "group" (up to 32 groups), "pixel" or "none". Instance norm takes every
-            constant away, so a crop cannot tell its position or the eye's colour from condition channels; "pixel"
-            normalises each position by itself: it keeps them, and treats a crop and the whole picture alike.
+        norm: "instance" (no parameters), "batch", "group" (up to 32 groups), "pixel" or "none". Instance norm takes
+            every constant away, so a crop cannot tell its position or the eye's colour from condition channels;
+            "pixel" normalises each position by itself: it keeps them, and treats a crop and the whole picture alike.
         channels: channels of the map.
 
     Raises:

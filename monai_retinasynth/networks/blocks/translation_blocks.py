@@ -24,12 +24,12 @@ __all__ = ["ReflectedResidualBlock", "conv_norm_relu", "upsample_norm_relu"]
 def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, norm: str, stride: int = 1) -> nn.Sequential:
     """Convolution, norm and ReLU: (B, C, H, W) -> (B, C', H / stride, W / stride).
 
-    Borders are reflected at stride 1, zero otherwise. A norm takes a bias away again, so
-    there is one only without a norm.
+    Borders are reflected at stride 1, zero otherwise. A norm over positions takes a bias away again, so
+    there is one only without such a norm.
     """
     mode = "reflect" if stride == 1 else "zeros"
     padding = kernel_size // 2
-    bias = norm == "none"
+    bias = norm in ("none", "pixel")
     conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=bias, padding_mode=mode)
     return nn.Sequential(conv, make_image_norm(norm, out_channels), nn.ReLU(inplace=True))
 
@@ -47,7 +47,7 @@ def upsample_norm_relu(in_channels: int, out_channels: int, norm: str, upsample:
     Raises:
         ValueError: for another `upsample`.
     """
-    bias = norm == "none"
+    bias = norm in ("none", "pixel")
     if upsample == "transposed":
         conv: nn.Module = nn.ConvTranspose2d(in_channels, out_channels, 3, 2, padding=1, output_padding=1, bias=bias)
     elif upsample == "resize":
@@ -67,7 +67,7 @@ class ReflectedResidualBlock(nn.Module):
 
     def __init__(self, channels: int, norm: str = "instance") -> None:
         super().__init__()
-        bias = norm == "none"
+        bias = norm in ("none", "pixel")
         self.body = nn.Sequential(
             conv_norm_relu(channels, channels, 3, norm),
             nn.Conv2d(channels, channels, 3, padding=1, bias=bias, padding_mode="reflect"),
