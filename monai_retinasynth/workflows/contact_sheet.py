@@ -31,13 +31,13 @@ def write_contact_sheet(
     Args:
         dataset_dir: data set of pairs with a ``datalist.json``.
         path: PNG file to write.
-        num_pairs: pairs on the sheet, the first ones of the data set.
+        num_pairs: pairs on the sheet at most, the first ones of the data set.
         pairs_a_row: pairs in a row.
         label_set: name of the label set.
     """
     labels = get_label_set(label_set)
     pictures: list[np.ndarray] = []
-    for case in load_cases(dataset_dir, "all", num_cases=num_pairs):
+    for case in load_cases(dataset_dir, "all")[:num_pairs]:
         pictures += [labels.colorize(read_label_map(case["label"], labels)), read_rgb(case["image"])]
     width = 2 * pairs_a_row
     rows = [pictures[i : i + width] for i in range(0, len(pictures), width)]
