@@ -10,7 +10,7 @@
 # limitations under the License.
 """Gathers a finished two-stage run into the small JSON file that the documentation reads.
 
-    python benchmarks/two_stage_results.py runs/two_stage_drive docs/results/two_stage_drive.json --command "..." --seed 0
+python benchmarks/two_stage_results.py runs/two_stage_drive docs/results/two_stage_drive.json --command "..." --seed 0
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ def machine() -> str:
     """The machine in words."""
     model = platform.processor() or platform.machine()
     if os.path.isfile("/proc/cpuinfo"):
-        names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ]
         model = names[0] if names else model
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return f"{os.cpu_count()} cores {model}, {device}, Python {platform.python_version()}, torch {torch.__version__}"

@@ -35,9 +35,15 @@ def import_label_maps(label_maps_dir: str | None, output_dir: str, label_set: st
         raise ConfigError("label maps are to come from a folder, but none is given; add --label_maps_dir FOLDER")
     maps = load_label_maps(label_maps_dir, "all", label_set=label_set)
     if not maps:
-        raise DataError(f"no label map found in {label_maps_dir}; put palette or grey PNG files with class indices there")
+        raise DataError(
+            f"no label map found in {label_maps_dir}; put palette or grey PNG files with class indices there"
+        )
     writer = SyntheticSetWriter(
-        output_dir, label_set=label_set, name="label maps of the user", provenance={"origin": "user"}, image_required=False
+        output_dir,
+        label_set=label_set,
+        name="label maps of the user",
+        provenance={"origin": "user"},
+        image_required=False,
     )
     for index, label in enumerate(maps):
         if not writer.exists(index):

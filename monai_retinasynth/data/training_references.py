@@ -26,7 +26,10 @@ __all__ = ["LabelMapDataset", "load_label_maps", "training_colours"]
 
 
 def load_label_maps(
-    dataset_dir: str, section: str = "training", layout: str = "auto", label_set: str = "fundus_vessel",
+    dataset_dir: str,
+    section: str = "training",
+    layout: str = "auto",
+    label_set: str = "fundus_vessel",
     num_cases: int | None = None,
 ) -> list[torch.Tensor]:
     """Label maps of a data set.

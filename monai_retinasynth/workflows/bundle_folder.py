@@ -36,7 +36,10 @@ def find_bundles_dir() -> str:
     """
     candidates = [
         Path(__file__).resolve().parents[2] / "bundles",
-        *(Path(base) / "share" / "monai_retinasynth" / "bundles" for base in (sysconfig.get_path("data"), site.getuserbase())),
+        *(
+            Path(base) / "share" / "monai_retinasynth" / "bundles"
+            for base in (sysconfig.get_path("data"), site.getuserbase())
+        ),
     ]
     if chosen := os.environ.get("MONAI_RETINASYNTH_BUNDLES"):
         candidates = [Path(chosen)]

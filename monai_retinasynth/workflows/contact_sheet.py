@@ -24,7 +24,11 @@ __all__ = ["write_contact_sheet"]
 
 
 def write_contact_sheet(
-    dataset_dir: str, path: str | os.PathLike, num_pairs: int = 12, pairs_a_row: int = 3, label_set: str = "fundus_vessel"
+    dataset_dir: str,
+    path: str | os.PathLike,
+    num_pairs: int = 12,
+    pairs_a_row: int = 3,
+    label_set: str = "fundus_vessel",
 ) -> None:
     """Write a PNG with label maps in the colours of their set, each beside its photograph.
 

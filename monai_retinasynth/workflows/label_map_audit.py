@@ -66,7 +66,9 @@ def audit_label_maps(
     # a map without retina has no density; it is counted, not measured
     measurable = [(vessel, fov) for vessel, fov in generated if fov.any() and vessel.any()]
     if not measurable:
-        raise DataError(f"none of the {len(generated)} label maps in {generated_dir} shows a vessel; train stage 1 for longer")
+        raise DataError(
+            f"none of the {len(generated)} label maps in {generated_dir} shows a vessel; train stage 1 for longer"
+        )
     nearest = nearest_neighbour_dice([v for v, _ in measurable], [v for v, _ in real])
     among_real = nearest_neighbour_dice([v for v, _ in real]) if len(real) > 1 else None
     report = {

@@ -21,7 +21,14 @@ from typing import Any
 
 from ..utils.errors import DataError
 
-__all__ = ["StageRecord", "changed_settings", "decisive_settings", "flatten_settings", "folder_signature", "settings_fingerprint"]
+__all__ = [
+    "StageRecord",
+    "changed_settings",
+    "decisive_settings",
+    "flatten_settings",
+    "folder_signature",
+    "settings_fingerprint",
+]
 
 _FILE_NAME = "stage.json"
 _NEUTRAL_SETTINGS = ("bundle_root", "device", "num_workers", "output_dir", "picture_interval", "tensorboard_dir")
@@ -113,7 +120,9 @@ class StageRecord:
             record = json.loads(self.path.read_text())
             return {"status": record["status"], "settings": record["settings"], **record}
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{self.path} is not a stage record; delete the folder {self.path.parent} to redo it") from error
+            raise DataError(
+                f"{self.path} is not a stage record; delete the folder {self.path.parent} to redo it"
+            ) from error
 
     def write(self, **content: Any) -> None:
         """Write the record atomically."""

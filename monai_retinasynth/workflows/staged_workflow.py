@@ -45,9 +45,7 @@ class StagedWorkflow:
         ConfigError: when two stages share a name, or a stage needs one that does not come before it.
     """
 
-    def __init__(
-        self, stages: Sequence[WorkflowStage | None], output_dir: str, stop_after: str | None = None
-    ) -> None:
+    def __init__(self, stages: Sequence[WorkflowStage | None], output_dir: str, stop_after: str | None = None) -> None:
         self.stages = [s for s in stages if s is not None]
         self.output_dir = Path(output_dir).expanduser().resolve()
         self.stop_after = stop_after
@@ -58,7 +56,9 @@ class StagedWorkflow:
                 raise ConfigError(f"two stages are called {stage.name}; every stage needs a name of its own")
             for need in stage.needs:
                 if need not in seen:
-                    raise ConfigError(f"stage {stage.name} needs {need}, which is not among the stages before it: {seen}")
+                    raise ConfigError(
+                        f"stage {stage.name} needs {need}, which is not among the stages before it: {seen}"
+                    )
             seen.append(stage.name)
         if stop_after is not None and stop_after not in seen:
             raise ConfigError(f"stop_after names {stop_after}; the stages are {seen}")

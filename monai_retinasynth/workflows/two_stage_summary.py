@@ -29,7 +29,9 @@ __all__ = ["summarise_two_stage"]
 _RUN_NAMES = {"real": "REAL", "synthetic": "SYNTH", "synthetic_then_real": "SYNTH then REAL"}
 
 
-def summarise_two_stage(root: str, output_dir: str, label_maps_from: str, label_set: str = "fundus_vessel") -> dict[str, Any]:
+def summarise_two_stage(
+    root: str, output_dir: str, label_maps_from: str, label_set: str = "fundus_vessel"
+) -> dict[str, Any]:
     """Gather the results of all stages below `root`, print them, and write ``summary.json`` and ``contact_sheet.png``.
 
     Results of earlier runs with another source of label maps in the same folder are shown beside the present ones.

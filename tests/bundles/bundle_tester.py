@@ -28,16 +28,38 @@ from monai_retinasynth.simulation import write_phantom_dataset
 from monai_retinasynth.utils import save_checkpoint
 from tests.real_data import REPOSITORY
 
-__all__ = ["BUNDLES", "TWO_PROCESSES", "BundleTester", "phantom_dataset", "run_bundle", "run_bundle_in_process", "without_device"]
+__all__ = [
+    "BUNDLES",
+    "TWO_PROCESSES",
+    "BundleTester",
+    "phantom_dataset",
+    "run_bundle",
+    "run_bundle_in_process",
+    "without_device",
+]
 
 BUNDLES = REPOSITORY / "bundles"
-TWO_PROCESSES = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1", "--nproc_per_node=2", "-m"]
+TWO_PROCESSES = [
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--standalone",
+    "--nnodes=1",
+    "--nproc_per_node=2",
+    "-m",
+]
 
 
 def phantom_dataset(folder: str | Path, size: int = 64, num_training: int = 4) -> str:
     """A data set of small phantoms with all three sections."""
     write_phantom_dataset(
-        output_dir=str(folder), size=size, num_training=num_training, num_validation=2, num_test=2, seed=0, progress=False
+        output_dir=str(folder),
+        size=size,
+        num_training=num_training,
+        num_validation=2,
+        num_test=2,
+        seed=0,
+        progress=False,
     )
     return str(folder)
 
@@ -65,7 +87,9 @@ def run_bundle_in_process(bundle: str, *names: str, run_id: str = "run", **overr
     return workflow
 
 
-def run_bundle(bundle: str, *names: str, cwd: str | Path, launcher: list[str] | None = None, run_id: str = "", **overrides: Any):
+def run_bundle(
+    bundle: str, *names: str, cwd: str | Path, launcher: list[str] | None = None, run_id: str = "", **overrides: Any
+):
     """Run a bundle as a user does, in a process of its own and from another folder."""
     command = [*(launcher or [sys.executable, "-m"]), "monai.bundle", "run"]
     if run_id:
@@ -112,7 +136,13 @@ class BundleTester:
 
     def test_files(self):
         root = BUNDLES / self.bundle
-        for name in ("LICENSE", "docs/README.md", "configs/metadata.json", "configs/train.json", "configs/inference.json"):
+        for name in (
+            "LICENSE",
+            "docs/README.md",
+            "configs/metadata.json",
+            "configs/train.json",
+            "configs/inference.json",
+        ):
             self.assertTrue((root / name).is_file(), name)
         self.assertFalse(list(root.rglob("*.py")), "bundles hold JSON, no Python")
         for file in root.rglob("*.json"):

@@ -20,7 +20,14 @@ import numpy as np
 
 from monai_retinasynth.data import load_cases
 from monai_retinasynth.utils import CheckpointError, DataError, read_label_map
-from tests.bundles.bundle_tester import TWO_PROCESSES, BundleTester, phantom_dataset, run_bundle, run_bundle_in_process, without_device
+from tests.bundles.bundle_tester import (
+    TWO_PROCESSES,
+    BundleTester,
+    phantom_dataset,
+    run_bundle,
+    run_bundle_in_process,
+    without_device,
+)
 
 TINY = {
     "resolution": 16,
@@ -92,7 +99,11 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
     def test_checkpoint_of_another_network(self):
         out = self.folder / "wide"
         run_bundle_in_process(
-            self.bundle, "train", dataset_dir=self.dataset, output_dir=str(out), **{**TRAIN, "stabilise_images": 4, "fade_images": 4}
+            self.bundle,
+            "train",
+            dataset_dir=self.dataset,
+            output_dir=str(out),
+            **{**TRAIN, "stabilise_images": 4, "fade_images": 4},
         )
         with self.assertRaises((CheckpointError, RuntimeError)) as caught:
             run_bundle_in_process(

@@ -19,7 +19,14 @@ import numpy as np
 
 from monai_retinasynth.data import load_cases
 from monai_retinasynth.utils import read_label_map, read_rgb
-from tests.bundles.bundle_tester import TWO_PROCESSES, BundleTester, phantom_dataset, run_bundle, run_bundle_in_process, without_device
+from tests.bundles.bundle_tester import (
+    TWO_PROCESSES,
+    BundleTester,
+    phantom_dataset,
+    run_bundle,
+    run_bundle_in_process,
+    without_device,
+)
 
 TINY = {"channels": 4, "max_channels": 8, "num_downs": 2, "num_res_blocks": 1, "device": "cpu"}
 TRAIN = {
@@ -42,7 +49,12 @@ class TestLabelToImageTranslation(BundleTester, unittest.TestCase):
 
     @property
     def check_overrides(self) -> dict:
-        return {"dataset_dir": self.dataset, "label_maps_dir": self.dataset, "checkpoint": self.checkpoint(TINY), **TINY}
+        return {
+            "dataset_dir": self.dataset,
+            "label_maps_dir": self.dataset,
+            "checkpoint": self.checkpoint(TINY),
+            **TINY,
+        }
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -87,7 +99,13 @@ class TestLabelToImageTranslation(BundleTester, unittest.TestCase):
 
     def test_without_coordinates_and_colour_but_with_enhancer(self):
         out = self.folder / "plain"
-        overrides = {**TRAIN, "use_coordinates": False, "normalise_colour": False, "num_enhancers": 1, "upsample": "transposed"}
+        overrides = {
+            **TRAIN,
+            "use_coordinates": False,
+            "normalise_colour": False,
+            "num_enhancers": 1,
+            "upsample": "transposed",
+        }
         run_bundle_in_process(self.bundle, "train", dataset_dir=self.dataset, output_dir=str(out), **overrides)
         self.assertTrue((out / "models" / "model.pt").is_file())
 

@@ -75,9 +75,7 @@ class TestTwoStageWorkflow(unittest.TestCase):
         # simulated maps: every one has vessels, which four iterations of a GAN cannot promise
         self.run_workflow(label_maps_from="simulation")
         summary = json.loads((run / "summary" / "summary.json").read_text())
-        self.assertEqual(
-            set(summary["segmentation"]), {"REAL", "SYNTH (simulation)", "SYNTH then REAL (simulation)"}
-        )
+        self.assertEqual(set(summary["segmentation"]), {"REAL", "SYNTH (simulation)", "SYNTH then REAL (simulation)"})
         for report in summary["segmentation"].values():
             for convention in ("fov", "whole"):
                 self.assertTrue(0.0 <= report[convention]["f1"] <= 1.0)

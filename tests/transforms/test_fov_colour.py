@@ -70,7 +70,9 @@ class TestFieldOfViewColour(unittest.TestCase):
         wanted = torch.tensor([0.2, -0.1, -0.4, 0.1, 0.08, 0.05])
         normalised = NormalizeFieldOfViewColour()(data["image"], data["colour"], outside)
         restored = RestoreFieldOfViewColour()(normalised, wanted, outside)
-        torch.testing.assert_close(FieldOfViewColour()((restored + 1) * 127.5, data["label"]), wanted, atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            FieldOfViewColour()((restored + 1) * 127.5, data["label"]), wanted, atol=1e-4, rtol=0
+        )
 
     def test_flat_eye(self):
         data = FieldOfViewColourd()({**eye(), "image": torch.full((3, 12, 10), 90, dtype=torch.uint8)})
