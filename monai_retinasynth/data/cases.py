@@ -50,8 +50,8 @@ def load_cases(
         layout: `"datalist"` (a folder with datalist.json), `"drive"`, `"chase_db1"`, `"label_maps"` (a folder of label
             map files without photographs), or `"auto"`.
         num_cases: take the first so many cases only; None for all.
-        val_count: number of training cases held out for validation. Synthetic sets, and data lists that have a validation section of
-            their own keep it and hold out nothing.
+        val_count: number of training cases held out for validation. Synthetic sets, and data lists that have a
+            validation section of their own keep it and hold out nothing.
         split: named split of CHASE_DB1, None for its default.
 
     Returns:

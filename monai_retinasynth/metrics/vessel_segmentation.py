@@ -10,7 +10,8 @@
 # limitations under the License.
 """
 Scores of a vessel segmentation, in the two conventions of the literature: pixels inside the field of view (`fov`) and
-all pixels of the photographs (`whole`). Pixels of all cases are pooled; clDice and the spread of F1 are taken over images.
+all pixels of the photographs (`whole`). Pixels of all cases are pooled; clDice and the spread of F1 are taken over
+images.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@
 # limitations under the License.
 """Colour of an eye as six numbers, so that a translator need not paint all eyes in one colour.
 
-The label map does not say how dark or red an eye is; a translator that has to guess paints the mean of all eyes, and vessels
-that are darker than their surroundings drown in the error of the guess. So colour is taken out of the task: each training
-photograph is brought to the same mean and standard deviation in each channel (`NormalizeFieldOfViewColour`), the translator
-learns structure, and at generation each eye gets a colour mixed from those of the training eyes (`SampleColour`,
-`RestoreFieldOfViewColour`).
+The label map does not say how dark or red an eye is; a translator that has to guess paints the mean of all eyes, and
+vessels that are darker than their surroundings drown in the error of the guess. So colour is taken out of the task:
+each training photograph is brought to the same mean and standard deviation in each channel
+(`NormalizeFieldOfViewColour`), the translator learns structure, and at generation each eye gets a colour mixed from
+those of the training eyes (`SampleColour`, `RestoreFieldOfViewColour`).
 """
 
 from __future__ import annotations

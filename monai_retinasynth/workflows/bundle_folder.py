@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Where the bundles of this package lie: beside a source checkout, or installed below the environment's share folder."""
+"""Where the bundles lie: beside a source checkout, or installed below the environment's share folder."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ __all__ = ["find_bundles_dir"]
 def find_bundles_dir() -> str:
     """Find the folder that holds the stage bundles.
 
-    Searched in this order: the environment variable ``MONAI_RETINASYNTH_BUNDLES``, the source checkout that this package
-    is imported from, and ``share/monai_retinasynth/bundles`` below the environment or the user's base (where a wheel installs them).
+    Searched in this order: the environment variable ``MONAI_RETINASYNTH_BUNDLES``, the source checkout that this
+    package is imported from, and ``share/monai_retinasynth/bundles`` below the environment or the user's base (where
+    a wheel installs them).
 
     Returns:
         the absolute path of the folder.

@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Audit of generated vessel label maps: their morphometry against real maps, and whether they are copies of training maps."""
+"""Audit of generated label maps: morphometry against real maps, and whether they are copies of training maps."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def audit_label_maps(
 ) -> dict[str, Any]:
     """Compare generated label maps with the real training maps and write ``audit.json``.
 
-    Morphometry is measured inside the field of view at native pixels. Nearest-neighbour Dice is taken over eight flips and
-    right-angle rotations; real training maps among themselves give the yardstick.
+    Morphometry is measured inside the field of view at native pixels. Nearest-neighbour Dice is taken over eight
+    flips and right-angle rotations; real training maps among themselves give the yardstick.
 
     Args:
         generated_dir: data set of generated label maps.

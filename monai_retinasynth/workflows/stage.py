@@ -99,8 +99,8 @@ class BundleStage(WorkflowStage):
 
     Args:
         name: see `WorkflowStage`.
-        config_files: the bundle's JSON files in the order in which they are merged; a recipe comes last. None entries are
-            left out, so that a recipe is optional.
+        config_files: the bundle's JSON files in the order in which they are merged; a recipe comes last. None entries
+            are left out, so that a recipe is optional.
         overrides: settings that replace those of the files (``output_dir`` is the stage's own folder).
         needs: see `WorkflowStage`.
         run_id: the entry of the configuration to run.
@@ -150,7 +150,7 @@ class BundleStage(WorkflowStage):
 
 @contextmanager
 def _quiet_bundle_start():
-    """MONAI's notices on recipes in another folder, an absent logging.conf and trusted configs would come once a stage."""
+    """Without MONAI's notices on recipe folders, logging.conf and trusted configs, which would come once a stage."""
     logger = logging.getLogger("monai.bundle.workflows")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What a stage writes about itself: settings, state, minutes; and how a later run compares its own settings with them."""
+"""What a stage writes about itself (settings, state, minutes), and how a later run compares its settings with it."""
 
 from __future__ import annotations
 

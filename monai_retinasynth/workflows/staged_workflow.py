@@ -31,9 +31,9 @@ __all__ = ["StagedWorkflow"]
 class StagedWorkflow:
     """A list of stages, each with a folder of its own below `output_dir`.
 
-    A finished stage is skipped on a second run. An interrupted one is run again in its folder, where training goes on from
-    its last checkpoint and generation from its last picture. When the settings of a stage (or of a stage that it needs)
-    are no longer those that made the folder, the differences are printed, the folder is kept under another name
+    A finished stage is skipped on a second run. An interrupted one is run again in its folder, where training goes on
+    from its last checkpoint and generation from its last picture. When the settings of a stage (or of a stage that it
+    needs) are no longer those that made the folder, the differences are printed, the folder is kept under another name
     (``<stage>.replaced-1``), and the stage is done again.
 
     Args:

@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What a person wants to see when the two-stage workflow ends: the table of scores, the pictures, and where they are."""
+"""What a person wants to see when the two-stage workflow ends: scores, pictures, and where they are."""
 
 from __future__ import annotations
 

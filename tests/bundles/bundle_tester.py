@@ -109,8 +109,8 @@ def without_device(settings: dict[str, Any]) -> dict[str, Any]:
 class BundleTester:
     """The checks; a test class of a bundle inherits from this and `unittest.TestCase`.
 
-    Attributes to set: ``bundle``, ``network_overrides`` (a small network that fits the metadata), ``trace_shape`` (input of
-    the network for export by tracing).
+    Attributes to set: ``bundle``, ``network_overrides`` (a small network that fits the metadata), ``trace_shape``
+    (input of the network for export by tracing).
     """
 
     bundle: str
