@@ -15,6 +15,7 @@ import logging
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -35,6 +36,7 @@ from monai_retinasynth.handlers import (
     TrainingProgressBar,
 )
 from monai_retinasynth.handlers.image_grid import as_picture
+from monai_retinasynth.transforms import FieldOfViewColourd, NormalizeFieldOfViewColourd
 from monai_retinasynth.utils.errors import CheckpointError, ConfigError
 from monai_retinasynth.utils.image_io import from_picture
 from monai_retinasynth.utils.label_set import get_label_set
@@ -154,6 +156,20 @@ class TestImageGridHandler(_TemporaryFolder):
                 for x in range(grid.shape[1] - width + 1)
             )
             self.assertTrue(any(windows))
+
+    def test_colour_normalised_photographs_are_shown_in_their_colours(self):
+        case = {"image": (self.image + 1) * 127.5, "label": from_picture(self.label)}
+        case = NormalizeFieldOfViewColourd("image")(FieldOfViewColourd()(case))
+        output = {key: case["image"][None] for key in ("fakes", "reals")} | {"condition": self.one_hot[None]}
+        batch = {"colour": case["colour"][None]}
+        engine = SimpleNamespace(state=SimpleNamespace(output=output, batch=batch, iteration=1, epoch=1))
+        grid = ImageGridHandler(save_dir=self.folder, colour_key="colour").draw(engine)
+        plain = ImageGridHandler(save_dir=self.folder).draw(engine)
+        # a blue that the photograph has only in its own colours, on both sides
+        blue = np.array([0, 0, 255])
+        inside = self.label[40:, :30] > 0
+        self.assertEqual(int((np.abs(grid.astype(int) - blue).max(-1) <= 1).sum()), 2 * 9 * int(inside.sum()))
+        self.assertEqual(int((np.abs(plain.astype(int) - blue).max(-1) <= 1).sum()), 0)
 
     def test_in_training_with_the_averaged_generator(self):
         trainer = paired_trainer(pair_batches(2, 2))
