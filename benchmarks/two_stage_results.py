@@ -52,7 +52,7 @@ def commit() -> str:
     ).stdout.strip()
 
 
-def gather(run: Path, command: str, seed: int, notes: list[str]) -> dict[str, Any]:
+def gather(run: Path, command: str, seed: int, notes: list[str], made_by: str) -> dict[str, Any]:
     """The content of the results file."""
     summary = json.loads((run / "summary" / "summary.json").read_text())
     segmentation = {}
@@ -84,7 +84,7 @@ def gather(run: Path, command: str, seed: int, notes: list[str]) -> dict[str, An
         }
     return {
         "command": command,
-        "commit": commit(),
+        "commit": made_by,
         "machine": machine(),
         "seeds": [seed],
         "minutes": {**summary["minutes"], "total": round(sum(summary["minutes"].values()), 1)},
@@ -100,9 +100,10 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="JSON file to write")
     parser.add_argument("--command", required=True, help="the command that made the run")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--commit", help="the commit that made the run, when it is not the present one")
     parser.add_argument("--note", action="append", default=[], help="a sentence on how the run was made")
     arguments = parser.parse_args()
-    results = gather(arguments.run, arguments.command, arguments.seed, arguments.note)
+    results = gather(arguments.run, arguments.command, arguments.seed, arguments.note, arguments.commit or commit())
     with atomic_write(arguments.output) as file:
         file.write((json.dumps(results, indent=2) + "\n").encode())
     print(f"written: {arguments.output}")

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,12 +21,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..utils.atomic_file import atomic_write
+from ..utils.distributed import process_rank
 from ..utils.errors import DataError
 from ..utils.image_io import read_label_map, read_rgb, to_picture, write_label_map, write_rgb
 from ..utils.label_set import LabelSet, get_label_set
 from .datalist import DATALIST_NAME, SECTIONS, load_datalist, write_datalist
 
 __all__ = ["SyntheticSetWriter"]
+
+_PROVENANCE_NAME = "provenance.json"
 
 
 class SyntheticSetWriter:
@@ -56,6 +61,7 @@ class SyntheticSetWriter:
         self.name = name
         self.provenance = dict(provenance)
         self.image_required = image_required
+        self._same_provenance = False
 
     def image_path(self, index: int) -> Path:
         """File of the photograph number `index`."""
@@ -66,7 +72,12 @@ class SyntheticSetWriter:
         return self.output_dir / "labels" / f"synthetic_{index:05d}.png"
 
     def exists(self, index: int) -> bool:
-        """Whether sample number `index` is finished: its files are there, readable and of one size."""
+        """Whether sample number `index` is finished: its files are there, readable and of one size.
+
+        Raises:
+            DataError: When the folder holds samples of another provenance.
+        """
+        self._check_provenance()
         label_path, image_path = self.label_path(index), self.image_path(index)
         if not label_path.is_file() or (self.image_required and not image_path.is_file()):
             return False
@@ -87,8 +98,10 @@ class SyntheticSetWriter:
             image: photograph: tensor of shape (3, X, Y), values -1..1, or ordinary uint8 array of shape (H, W, 3).
 
         Raises:
-            DataError: When shapes or values are wrong, or the disk is full.
+            DataError: When shapes or values are wrong, the disk is full, or the folder holds samples of another
+                provenance.
         """
+        self._check_provenance(create=True)
         if self.image_required and image is None:
             raise DataError(f"sample {index} of {self.output_dir} needs a photograph beside its label map")
         label_picture = self._label_picture(index, label)
@@ -139,6 +152,26 @@ class SyntheticSetWriter:
             sections = {name: earlier[name] for name in SECTIONS}
         sections[section] = [self._case(n) for n in numbers]
         return write_datalist(self.output_dir, sections, self.label_set, self.name, {"provenance": self.provenance})
+
+    def _check_provenance(self, create: bool = False) -> None:
+        """Refuse to fill up a folder of another seed or checkpoint, whose samples would pass for new ones."""
+        if self._same_provenance:
+            return
+        path = self.output_dir / _PROVENANCE_NAME
+        wanted = json.loads(json.dumps(self.provenance))
+        try:
+            found = json.loads(path.read_text()) if path.is_file() else None
+        except ValueError as error:
+            raise DataError(f"{path} cannot be read: {error}. Choose another output_dir, or remove the folder") from error
+        if found is not None and found != wanted:
+            raise DataError(
+                f"{self.output_dir} holds samples made from {found}, now they would be made from {wanted}. Choose "
+                "another output_dir, or remove the folder"
+            )
+        if found is None and create and process_rank() == 0:
+            with atomic_write(path) as file:
+                file.write((json.dumps(wanted, indent=2) + "\n").encode())
+        self._same_provenance = found is not None or create
 
     def _case(self, index: int) -> dict[str, Any]:
         case: dict[str, Any] = {"label": self.label_path(index).relative_to(self.output_dir).as_posix()}

@@ -20,6 +20,7 @@ from monai.transforms import Transform
 
 from ..transforms.fov_colour import FieldOfViewColour
 from ..transforms.load_fundus_case import LoadFundusCased
+from ..utils.distributed import process_rank, process_world
 from .cases import load_cases
 
 __all__ = ["LabelMapDataset", "load_label_maps", "training_colours"]
@@ -91,9 +92,7 @@ class LabelMapDataset(Dataset):
     ) -> None:
         cases = load_cases(dataset_dir, section, layout=layout)
         self.all_indices = list(range(len(cases)))
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        rank = torch.distributed.get_rank() if distributed else 0
-        world = torch.distributed.get_world_size() if distributed else 1
+        rank, world = process_rank(), process_world()
         items = [
             {**{k: v for k, v in case.items() if k != "image"}, "index": i}
             for i, case in enumerate(cases)

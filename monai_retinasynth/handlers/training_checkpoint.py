@@ -125,7 +125,8 @@ class TrainingCheckpoint:
         if self.trainer_state:
             for key, value in content[_TRAINER_KEY].items():
                 setattr(engine.state, key, value)
-        self._saved_epoch = engine.state.epoch
+        # the two files are not written in one step: a run that ended between them left an older final file behind
+        self._saved_epoch = engine.state.epoch if engine.state.epoch < (engine.state.max_epochs or 0) else -1
         _logger.info("going on after epoch %d of %d from %s", engine.state.epoch, engine.state.max_epochs, self.path)
 
     def save(self, engine: Engine) -> None:

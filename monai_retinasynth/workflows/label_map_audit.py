@@ -38,11 +38,13 @@ def audit_label_maps(
     layout: str = "auto",
     label_set: str = "fundus_vessel",
     copy_threshold: float = 0.35,
+    max_angle_deg: int = 10,
 ) -> dict[str, Any]:
     """Compare generated label maps with the real training maps and write ``audit.json``.
 
     Morphometry is measured inside the field of view at native pixels. Nearest-neighbour Dice is taken over eight
-    flips and right-angle rotations; real training maps among themselves give the yardstick.
+    flips and right-angle rotations, each turned by up to `max_angle_deg`, as the training of stage 1 turns them; real
+    training maps among themselves give the yardstick.
 
     Args:
         generated_dir: data set of generated label maps.
@@ -50,6 +52,7 @@ def audit_label_maps(
         output_dir: folder for ``audit.json``.
         layout: layout of `real_dir`, see `load_cases`.
         label_set: name of the label set; it must have the classes "vessel" and "outside".
+        max_angle_deg: largest rotation of the augmentation of stage 1, see `nearest_neighbour_dice`.
         copy_threshold: a map whose nearest-neighbour Dice is above it counts as a copy.
 
     Returns:
@@ -69,8 +72,8 @@ def audit_label_maps(
         raise DataError(
             f"none of the {len(generated)} label maps in {generated_dir} shows a vessel; train stage 1 for longer"
         )
-    nearest = nearest_neighbour_dice([v for v, _ in measurable], [v for v, _ in real])
-    among_real = nearest_neighbour_dice([v for v, _ in real]) if len(real) > 1 else None
+    nearest = nearest_neighbour_dice([v for v, _ in measurable], [v for v, _ in real], max_angle_deg=max_angle_deg)
+    among_real = nearest_neighbour_dice([v for v, _ in real], max_angle_deg=max_angle_deg) if len(real) > 1 else None
     report = {
         "generated": morphometry_table(measurable),
         "real": morphometry_table(real),
@@ -80,6 +83,7 @@ def audit_label_maps(
             "dice_mean": nearest["mean"],
             "dice_max": nearest["max"],
             "copy_threshold": copy_threshold,
+            "max_angle_deg": max_angle_deg,
             "share_above_threshold": float(np.mean(np.asarray(nearest["per_map"]) > copy_threshold)),
             "real_among_themselves": None if among_real is None else {k: among_real[k] for k in ("mean", "max")},
         },

@@ -91,7 +91,9 @@ class StagedWorkflow:
                 for line in shown:
                     self._say(f"    {line}", "yellow")
             elif earlier["status"] == "finished" and not stage.always:
-                self._say(f"{title}: finished earlier ({earlier['minutes']:.1f} min), skipped", "dim")
+                made_by = earlier.get("package_version")
+                version = "" if made_by == __version__ else f"; made by version {made_by}, this is {__version__}"
+                self._say(f"{title}: finished earlier ({earlier['minutes']:.1f} min), skipped{version}", "dim")
                 return
             elif earlier["status"] != "finished":
                 spent = float(earlier.get("minutes", 0.0))

@@ -50,11 +50,15 @@ def summarise_two_stage(
         DataError: when a result of this run is missing.
     """
     folder = Path(root)
+    console = Console(soft_wrap=True)
     segmentation: dict[str, Any] = {}
     for name, title in _RUN_NAMES.items():
         for path in sorted(folder.glob(f"evaluation_{name}*/segmentation.json")):
             source = path.parent.name.removeprefix(f"evaluation_{name}").removeprefix("_")
             if source not in ("", "gan", "simulation", "folder"):
+                continue
+            if source not in ("", label_maps_from) and _older(path.parent, folder / "translation_training"):
+                console.print(f"{path.parent.name} left out: it was made with an earlier translator", style="yellow")
                 continue
             key = f"{title} ({source})" if source else title
             (segmentation[key],) = read_segmentation_results(path).values()
@@ -77,7 +81,6 @@ def summarise_two_stage(
     sheet = Path(output_dir, f"contact_sheet_{label_maps_from}.png")
     write_contact_sheet(str(folder / f"synthetic_set_{label_maps_from}"), sheet, label_set=label_set)
 
-    console = Console(soft_wrap=True)
     print_segmentation_results(segmentation, title="Vessel segmentation on the real test images", console=console)
     for line in (
         f"summary table:     {summary_path}",
@@ -88,3 +91,8 @@ def summarise_two_stage(
     ):
         console.print(line, highlight=False, markup=False)
     return summary
+
+
+def _older(stage: Path, other: Path) -> bool:
+    records = StageRecord(stage).read(), StageRecord(other).read()
+    return None not in records and records[0]["written"] < records[1]["written"]

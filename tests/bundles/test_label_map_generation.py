@@ -79,7 +79,7 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
         self.assertTrue(record["provenance"]["checkpoint"])
 
     def test_every_recipe_runs_from_any_folder(self):
-        for recipe in ("phantom", "drive"):
+        for recipe in ("phantom", "drive", "chase_db1"):
             with self.subTest(recipe):
                 result = run_bundle(
                     self.bundle, "train", f"recipes/{recipe}", cwd=self.folder, dataset_dir=self.dataset, layout="auto",

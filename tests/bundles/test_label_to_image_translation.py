@@ -110,7 +110,7 @@ class TestLabelToImageTranslation(BundleTester, unittest.TestCase):
         self.assertTrue((out / "models" / "model.pt").is_file())
 
     def test_every_recipe_runs_from_any_folder(self):
-        for recipe in ("phantom", "drive", "pix2pixhd_paper"):
+        for recipe in ("phantom", "drive", "chase_db1", "pix2pixhd_paper"):
             with self.subTest(recipe):
                 result = run_bundle(
                     self.bundle, "train", f"recipes/{recipe}", cwd=self.folder, dataset_dir=self.dataset, layout="auto",

@@ -14,8 +14,10 @@ import unittest
 
 import numpy as np
 from parameterized import parameterized
+from PIL import Image
 
 from monai_retinasynth.metrics.memorisation import nearest_neighbour_dice
+from monai_retinasynth.simulation import FundusPhantom
 from monai_retinasynth.utils.image_io import list_images, read_mask
 from tests.real_data import data_root
 
@@ -77,6 +79,17 @@ class TestNearestNeighbourDice(unittest.TestCase):
         result = nearest_neighbour_dice(maps)
         self.assertAlmostEqual(result["mean"], 0.22, delta=0.01)
         self.assertLess(result["max"], 0.27)
+
+    def test_a_copy_that_was_turned_a_little(self):
+        phantom = FundusPhantom(size=160, seed=4)
+        vessel = phantom.label_map(0) == 2
+        turned = np.asarray(Image.fromarray(vessel.astype(np.uint8) * 255).rotate(4, Image.Resampling.BILINEAR)) > 127
+        other = phantom.label_map(1) == 2
+        upright = nearest_neighbour_dice([turned], [vessel, other], size=160)
+        searched = nearest_neighbour_dice([turned, other], [vessel], size=160, max_angle_deg=5)
+        self.assertLess(upright["max"], 0.6)
+        self.assertGreater(searched["per_map"][0], 0.8)
+        self.assertLess(searched["per_map"][1], 0.6)
 
 
 if __name__ == "__main__":
