@@ -101,7 +101,7 @@ class SyntheticSetWriter:
             DataError: When shapes or values are wrong, the disk is full, or the folder holds samples of another
                 provenance.
         """
-        self._check_provenance(create=True)
+        self._check_provenance()
         if self.image_required and image is None:
             raise DataError(f"sample {index} of {self.output_dir} needs a photograph beside its label map")
         label_picture = self._label_picture(index, label)
@@ -116,6 +116,7 @@ class SyntheticSetWriter:
         write_label_map(self.label_path(index), label_picture, self.label_set)
         if image_picture is not None:
             write_rgb(self.image_path(index), image_picture)
+        self._check_provenance(create=True)
 
     def finalize(self, section: str = "training", indices: Iterable[int] | None = None) -> Path:
         """Write `datalist.json`; sections that an earlier call wrote are kept.

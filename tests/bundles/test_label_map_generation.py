@@ -113,6 +113,39 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
         self.assertIn("ProgressiveGenerator", str(caught.exception.__cause__ or caught.exception))
         self.assertFalse((out / "g").exists() and list((out / "g").rglob("*.png")))
 
+    def test_generation_shared_out_over_two_processes(self):
+        settings = without_device(TINY)
+        arguments = {
+            "dataset_dir": self.dataset, "num_samples": 5, "batch_size": 2, "checkpoint": self.checkpoint(TINY), **settings
+        }  # fmt: skip
+        pixels = {}
+        for name, files, launcher in (
+            ("one", ["inference"], None),
+            ("two", ["inference", "multi_gpu_inference"], TWO_PROCESSES),
+        ):
+            result = run_bundle(
+                self.bundle, *files, cwd=self.folder, launcher=launcher, output_dir=f"{name}_made", **arguments
+            )
+            self.assertEqual(result.returncode, 0, result.stderr[-2000:])
+            cases = load_cases(str(self.folder / f"{name}_made"), "all")
+            pixels[name] = np.stack([read_label_map(c["label"], "fundus_vessel") for c in cases])
+        self.assertEqual(len(pixels["two"]), 5)
+        np.testing.assert_array_equal(pixels["one"], pixels["two"])
+
+    def test_another_seed_does_not_fill_up_the_folder(self):
+        made = self.folder / "seeds"
+        arguments = {
+            "dataset_dir": self.dataset, "output_dir": str(made), "num_samples": 1, "checkpoint": self.checkpoint(TINY), **TINY
+        }  # fmt: skip
+        run_bundle_in_process(self.bundle, "inference", seed=0, **arguments)
+        with self.assertRaises(Exception) as caught:
+            run_bundle_in_process(self.bundle, "inference", seed=1, **arguments)
+        error = caught.exception
+        while error.__cause__ is not None:
+            error = error.__cause__
+        self.assertIsInstance(error, DataError)
+        self.assertIn("another output_dir", str(error))
+
     def test_two_processes(self):
         result = run_bundle(
             self.bundle, "train", "multi_gpu_train", cwd=self.folder, launcher=TWO_PROCESSES, dataset_dir=self.dataset,

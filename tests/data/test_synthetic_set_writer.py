@@ -83,8 +83,16 @@ class TestSyntheticSetWriter(unittest.TestCase):
         self.assertFalse(self.writer.exists(0))
         self.writer.image_path(0).unlink()
         self.assertFalse(self.writer.exists(0))
-        labels_only = SyntheticSetWriter(self.folder, "fundus_vessel", "made", {}, image_required=False)
+        labels_only = SyntheticSetWriter(self.folder, "fundus_vessel", "made", {"seed": 7}, image_required=False)
         self.assertTrue(labels_only.exists(0))
+
+    def test_folder_of_another_provenance(self):
+        self.writer.write(0, *sample())
+        other = SyntheticSetWriter(self.folder, "fundus_vessel", "made", {"seed": 8})
+        for call in (lambda: other.exists(0), lambda: other.write(1, *sample()), other.finalize):
+            with self.assertRaisesRegex(DataError, "made from .*7.*8.*another output_dir"):
+                call()
+        self.assertTrue(SyntheticSetWriter(self.folder, "fundus_vessel", "made", {"seed": 7}).exists(0))
 
     @parameterized.expand([("os.replace",), ("os.fsync",), ("PIL.Image.Image.save",)])
     def test_full_disk(self, function):
