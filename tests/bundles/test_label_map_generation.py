@@ -116,7 +116,8 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
     def test_generation_shared_out_over_two_processes(self):
         settings = without_device(TINY)
         arguments = {
-            "dataset_dir": self.dataset, "num_samples": 5, "batch_size": 2, "checkpoint": self.checkpoint(TINY), **settings
+            "dataset_dir": self.dataset, "num_samples": 5, "batch_size": 2, "checkpoint": self.checkpoint(TINY),
+            **settings
         }  # fmt: skip
         pixels = {}
         for name, files, launcher in (
@@ -135,7 +136,8 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
     def test_another_seed_does_not_fill_up_the_folder(self):
         made = self.folder / "seeds"
         arguments = {
-            "dataset_dir": self.dataset, "output_dir": str(made), "num_samples": 1, "checkpoint": self.checkpoint(TINY), **TINY
+            "dataset_dir": self.dataset, "output_dir": str(made), "num_samples": 1, "checkpoint":
+            self.checkpoint(TINY), **TINY
         }  # fmt: skip
         run_bundle_in_process(self.bundle, "inference", seed=0, **arguments)
         with self.assertRaises(Exception) as caught:

@@ -160,7 +160,7 @@ class TestImageGridHandler(_TemporaryFolder):
     def test_colour_normalised_photographs_are_shown_in_their_colours(self):
         case = {"image": (self.image + 1) * 127.5, "label": from_picture(self.label)}
         case = NormalizeFieldOfViewColourd("image")(FieldOfViewColourd()(case))
-        output = {key: case["image"][None] for key in ("fakes", "reals")} | {"condition": self.one_hot[None]}
+        output = dict.fromkeys(("fakes", "reals"), case["image"][None]) | {"condition": self.one_hot[None]}
         batch = {"colour": case["colour"][None]}
         engine = SimpleNamespace(state=SimpleNamespace(output=output, batch=batch, iteration=1, epoch=1))
         grid = ImageGridHandler(save_dir=self.folder, colour_key="colour").draw(engine)
