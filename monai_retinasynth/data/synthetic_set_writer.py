@@ -163,27 +163,8 @@ class SyntheticSetWriter:
         try:
             found = json.loads(path.read_text()) if path.is_file() else None
         except ValueError as error:
-            raise DataError(f"{path} cannot be read: {error}. Choose another output_dir, or remove the folder")
-           
-           
-           
-           
-           
-           
-           
-           
-           
-           
-           
-           
-           
-           
-           
-           
-           
-           
-           
-            from error
+            remedy = "Choose another output_dir, or remove the folder"
+            raise DataError(f"{path} cannot be read: {error}. {remedy}") from error
         if found is not None and found != wanted:
             raise DataError(
                 f"{self.output_dir} holds samples made from {found}, now they would be made from {wanted}. Choose "

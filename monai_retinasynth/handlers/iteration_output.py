@@ -36,7 +36,7 @@ def scalar_values(output: Any, keys: Iterable[str] | None = None) -> dict[str, f
     for key in wanted:
         value = output[key]
         if isinstance(value, torch.Tensor) and value.numel() == 1 and value.ndim == 0:
-            found[str(key)] = float(value)
+            found[str(key)] = float(value.detach())
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             found[str(key)] = float(value)
     return found
