@@ -40,6 +40,7 @@ def check_dataset(
     min_cases: int = 1,
     val_count: int = 2,
     require_image: bool = False,
+    split: str | None = None,
     raise_on_error: bool = True,
     verbose: bool = True,
 ) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def check_dataset(
         min_cases: fewer cases in a section are a problem.
         val_count: number of training cases held out for validation.
         require_image: whether a case without a photograph is a problem.
+        split: named split of CHASE_DB1, None for its default.
         raise_on_error: whether problems raise (after the table is printed) or are only reported.
         verbose: whether to show progress and print the table.
 
@@ -70,7 +72,7 @@ def check_dataset(
     listed: dict[str, list[dict[str, Any]]] = {}
     for section in _sections(dataset_dir, layout, sections, val_count, problems):
         try:
-            listed[section] = load_cases(dataset_dir, section, layout=layout, val_count=val_count)
+            listed[section] = load_cases(dataset_dir, section, layout=layout, val_count=val_count, split=split)
         except DataError as exception:
             problems.append(f"{section}: {exception}")
     report: dict[str, Any] = {"dataset_dir": _plain(dataset_dir), "label_set": label_set.name, "sections": {}}

@@ -32,6 +32,8 @@ def load_label_maps(
     layout: str = "auto",
     label_set: str = "fundus_vessel",
     num_cases: int | None = None,
+    val_count: int = 2,
+    split: str | None = None,
 ) -> list[torch.Tensor]:
     """Label maps of a data set.
 
@@ -41,16 +43,24 @@ def load_label_maps(
         layout: layout of the folder, see `load_cases`.
         label_set: name of the label set.
         num_cases: read only so many.
+        val_count: number of training cases held out for validation.
+        split: named split of CHASE_DB1, None for its default.
 
     Returns:
         one uint8 tensor of shape (1, X, Y) a case.
     """
     load = LoadFundusCased(label_set=label_set)
-    return [load(case)["label"] for case in load_cases(dataset_dir, section, layout=layout, num_cases=num_cases)]
+    cases = load_cases(dataset_dir, section, layout, num_cases, val_count, split)
+    return [load(case)["label"] for case in cases]
 
 
 def training_colours(
-    dataset_dir: str, layout: str = "auto", label_set: str = "fundus_vessel", num_cases: int | None = None
+    dataset_dir: str,
+    layout: str = "auto",
+    label_set: str = "fundus_vessel",
+    num_cases: int | None = None,
+    val_count: int = 2,
+    split: str | None = None,
 ) -> list[list[float]]:
     """Colours of the training photographs, as `FieldOfViewColour` measures them, one list of six numbers each.
 
@@ -59,10 +69,12 @@ def training_colours(
         layout: layout of the folder, see `load_cases`.
         label_set: name of the label set.
         num_cases: read only so many.
+        val_count: number of training cases held out for validation.
+        split: named split of CHASE_DB1, None for its default.
     """
     load, colour = LoadFundusCased(label_set=label_set), FieldOfViewColour()
     colours = []
-    for case in load_cases(dataset_dir, "training", layout=layout, num_cases=num_cases):
+    for case in load_cases(dataset_dir, "training", layout, num_cases, val_count, split):
         loaded = load(case)
         colours.append(colour(loaded["image"], loaded["label"]).tolist())
     return colours

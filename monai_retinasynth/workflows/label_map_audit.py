@@ -39,6 +39,8 @@ def audit_label_maps(
     label_set: str = "fundus_vessel",
     copy_threshold: float = 0.35,
     max_angle_deg: int = 10,
+    val_count: int = 2,
+    split: str | None = None,
 ) -> dict[str, Any]:
     """Compare generated label maps with the real training maps and write ``audit.json``.
 
@@ -53,6 +55,8 @@ def audit_label_maps(
         layout: layout of `real_dir`, see `load_cases`.
         label_set: name of the label set; it must have the classes "vessel" and "outside".
         max_angle_deg: largest rotation of the augmentation of stage 1, see `nearest_neighbour_dice`.
+        val_count: number of training cases held out for validation, see `load_cases`.
+        split: named split of CHASE_DB1, see `load_cases`.
         copy_threshold: a map whose nearest-neighbour Dice is above it counts as a copy.
 
     Returns:
@@ -65,7 +69,10 @@ def audit_label_maps(
         return index == labels.index("vessel"), index != labels.index("outside")
 
     generated = [vessel_and_fov(m) for m in load_label_maps(generated_dir, "all", label_set=label_set)]
-    real = [vessel_and_fov(m) for m in load_label_maps(real_dir, "training", layout=layout, label_set=label_set)]
+    training = load_label_maps(
+        real_dir, "training", layout=layout, label_set=label_set, val_count=val_count, split=split
+    )
+    real = [vessel_and_fov(m) for m in training]
     # a map without retina has no density; it is counted, not measured
     measurable = [(vessel, fov) for vessel, fov in generated if fov.any() and vessel.any()]
     if not measurable:

@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 _FILE_NAME = "stage.json"
+# of each file; uncompressed photographs are all of one size, and a whole data set takes too long to read
+_SIGNATURE_BYTES = 262144
 _NEUTRAL_SETTINGS = ("bundle_root", "device", "num_workers", "output_dir", "picture_interval", "tensorboard_dir")
 _WATCHING_HANDLERS = ("ImageGridHandler", "TensorBoardLosses", "TrainingProgressBar")
 
@@ -68,7 +70,9 @@ def decisive_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in settings.items()
-        if key.split("::")[0] not in _NEUTRAL_SETTINGS and not any(key.startswith(prefix) for prefix in watching)
+        if key.split("::")[0] not in _NEUTRAL_SETTINGS
+        and not any(key.startswith(prefix) for prefix in watching)
+        and "::settings" not in key  # what a checkpoint repeats of settings that are compared here anyway
     }
 
 
@@ -84,7 +88,7 @@ def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
 
 
 def folder_signature(folder: str | os.PathLike) -> str:
-    """Digest of the names and sizes of all files below `folder`, so that exchanged input data are noticed.
+    """Digest of the names, sizes and beginnings of all files below `folder`, so that exchanged data are noticed.
 
     Raises:
         DataError: when the folder does not exist.
@@ -95,6 +99,8 @@ def folder_signature(folder: str | os.PathLike) -> str:
     digest = hashlib.sha256()
     for path in sorted(p for p in root.rglob("*") if p.is_file()):
         digest.update(f"{path.relative_to(root).as_posix()} {path.stat().st_size}\n".encode())
+        with open(path, "rb") as file:
+            digest.update(file.read(_SIGNATURE_BYTES))
     return digest.hexdigest()[:16]
 
 

@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,22 @@ def run_bundle_in_process(bundle: str, *names: str, run_id: str = "run", **overr
     return workflow
 
 
-def run_bundle(
-    bundle: str, *names: str, cwd: str | Path, launcher: list[str] | None = None, run_id: str = "", **overrides: Any
-):
-    """Run a bundle as a user does, in a process of its own and from another folder."""
+def kill_bundle_when(path: str | Path, bundle: str, *names: str, cwd: str | Path, **overrides: Any) -> None:
+    """Start a bundle as `run_bundle` does and kill it (SIGKILL) as soon as a file exists."""
+    command, environment = _command(bundle, names, None, "", overrides)
+    process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    give_up = time.monotonic() + 120
+    while not Path(path).is_file() and process.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.01)
+    if process.poll() is not None:
+        raise AssertionError(f"the run ended by itself ({process.returncode}) before it could be killed")
+    process.kill()
+    process.wait()
+
+
+def _command(
+    bundle: str, names: tuple[str, ...], launcher: list[str] | None, run_id: str, overrides: dict[str, Any]
+) -> tuple[list[str], dict[str, str]]:
     command = [*(launcher or [sys.executable, "-m"]), "monai.bundle", "run"]
     if run_id:
         command.append(run_id)
@@ -98,6 +111,14 @@ def run_bundle(
     for key, value in overrides.items():
         command += [f"--{key}", str(value)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    return command, environment
+
+
+def run_bundle(
+    bundle: str, *names: str, cwd: str | Path, launcher: list[str] | None = None, run_id: str = "", **overrides: Any
+):
+    """Run a bundle as a user does, in a process of its own and from another folder."""
+    command, environment = _command(bundle, names, launcher, run_id, overrides)
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
 
 

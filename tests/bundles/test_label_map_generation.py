@@ -17,12 +17,14 @@ import unittest
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from monai_retinasynth.data import load_cases
 from monai_retinasynth.utils import CheckpointError, DataError, read_label_map
 from tests.bundles.bundle_tester import (
     TWO_PROCESSES,
     BundleTester,
+    kill_bundle_when,
     phantom_dataset,
     run_bundle,
     run_bundle_in_process,
@@ -147,6 +149,21 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
             error = error.__cause__
         self.assertIsInstance(error, DataError)
         self.assertIn("another output_dir", str(error))
+
+    def test_killed_in_training_it_ends_with_the_same_weights(self):
+        settings = {"dataset_dir": self.dataset, **TRAIN, "fade_images": 80, "stabilise_images": 80}
+        whole = run_bundle(self.bundle, "train", cwd=self.folder, output_dir="whole", **settings)
+        self.assertEqual(whole.returncode, 0, whole.stderr[-2000:])
+        last = self.folder / "killed" / "models" / "last.pt"
+        kill_bundle_when(last, self.bundle, "train", cwd=self.folder, output_dir="killed", **settings)
+        again = run_bundle(self.bundle, "train", cwd=self.folder, output_dir="killed", **settings)
+        self.assertEqual(again.returncode, 0, again.stderr[-2000:])
+        weights = [
+            torch.load(self.folder / name / "models" / "model.pt", weights_only=True)["model"]
+            for name in ("whole", "killed")
+        ]
+        for name, value in weights[0].items():
+            torch.testing.assert_close(weights[1][name], value, rtol=0, atol=0)
 
     def test_two_processes(self):
         result = run_bundle(

@@ -257,6 +257,15 @@ class TestTrainingCheckpoint(_TemporaryFolder):
         self.assertEqual(self._run(epochs=3).state.images_seen, 24)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["last.pt", "model.pt"])
 
+    def test_killed_between_the_two_files_of_the_last_epoch(self):
+        self._run(epochs=1)
+        older = (self.folder / "model.pt").read_bytes()
+        self._run(epochs=2)
+        (self.folder / "model.pt").write_bytes(older)
+        trainer = self._run(epochs=2)
+        final = torch.load(self.folder / "model.pt", weights_only=True)["model"]
+        self.assertTrue(torch.equal(final["layer.weight"], trainer.g_network.layer.weight))
+
     def test_begin_anew(self):
         self._run()
         self.assertEqual(self._run(resume=False).state.images_seen, 16)
