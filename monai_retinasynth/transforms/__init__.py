@@ -30,6 +30,7 @@ from .compose_label_map import (
     compose_fundus_label_map,
 )
 from .field_of_view import DeriveFieldOfViewD, DeriveFieldOfViewd, DeriveFieldOfViewDict, derive_field_of_view
+from .fill_field_of_view import FillFieldOfView, FillFieldOfViewD, FillFieldOfViewd, FillFieldOfViewDict
 from .fov_colour import (
     FieldOfViewColour,
     FieldOfViewColourD,
@@ -79,6 +80,10 @@ __all__ = [
     "FieldOfViewCoordinatesD",
     "FieldOfViewCoordinatesDict",
     "FieldOfViewCoordinatesd",
+    "FillFieldOfView",
+    "FillFieldOfViewD",
+    "FillFieldOfViewDict",
+    "FillFieldOfViewd",
     "FundusReader",
     "LoadFundusCaseD",
     "LoadFundusCaseDict",
