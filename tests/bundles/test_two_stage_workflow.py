@@ -19,8 +19,9 @@ from pathlib import Path
 from monai.bundle import ConfigWorkflow
 
 from monai_retinasynth.data import load_cases
+from monai_retinasynth.simulation import write_phantom_dataset
 from monai_retinasynth.utils import ConfigError, read_rgb
-from tests.bundles.bundle_tester import BUNDLES
+from tests.bundles.bundle_tester import BUNDLES, kill_bundle_when, run_bundle
 from tests.bundles.test_label_map_generation import TRAIN as LABEL_MAPS
 from tests.bundles.test_label_to_image_translation import TRAIN as TRANSLATION
 
@@ -51,11 +52,26 @@ class TestTwoStageWorkflow(unittest.TestCase):
         cls.bundles = cls.folder / "bundles"
         shutil.copytree(BUNDLES, cls.bundles)
         for bundle, recipe in (
-            ("label_map_generation", {**LABEL_MAPS, "resolution": 32}),
+            ("label_map_generation", {**LABEL_MAPS, "resolution": 32, "stabilise_images": 40}),
             ("label_to_image_translation", TRANSLATION),
             ("semantic_segmentation", SEGMENTATION),
         ):
             (cls.bundles / bundle / "recipes" / "tiny.json").write_text(json.dumps(recipe))
+
+    def without_test_section(self) -> str:
+        """A data set that could be trained on for hours before the evaluation misses its test section."""
+        folder = self.folder / "without_test"
+        if not folder.is_dir():
+            write_phantom_dataset(
+                output_dir=str(folder),
+                size=64,
+                num_training=4,
+                num_validation=2,
+                num_test=0,
+                source="real",
+                progress=False,
+            )
+        return str(folder)
 
     def run_workflow(self, *overlays: str, **overrides) -> ConfigWorkflow:
         configs = self.bundles / "workflows" / "configs"
@@ -105,10 +121,30 @@ class TestTwoStageWorkflow(unittest.TestCase):
         self.assertEqual((run / "label_map_training" / "models" / "model.pt").stat().st_mtime_ns, stamp)
         self.assertTrue((run / "label_maps_gan.replaced-1").is_dir())
 
+    def test_killed_in_a_stage_it_goes_on(self):
+        run = self.folder / "killed"
+        settings = {
+            "bundles_dir": str(self.bundles),
+            "phantom": {"size": 64, "num_training": 4, "num_validation": 2, "num_test": 2},
+            "recipe": "tiny",
+            "output_dir": str(run),
+            "stop_after": "label_map_training",
+        }
+        last = run / "label_map_training" / "models" / "last.pt"
+        kill_bundle_when(last, "workflows", "two_stage", cwd=self.folder, **settings)
+        stage = run / "label_map_training" / "stage.json"
+        self.assertEqual(json.loads(stage.read_text())["status"], "running")
+        again = run_bundle("workflows", "two_stage", cwd=self.folder, **settings)
+        self.assertEqual(again.returncode, 0, again.stderr[-2000:])
+        self.assertIn("real_data: finished earlier", again.stdout)
+        self.assertIn("label_map_training: was interrupted, goes on", again.stdout)
+        self.assertEqual(json.loads(stage.read_text())["status"], "finished")
+
     def test_errors_before_any_training(self):
         for overrides, words in (
             ({"dataset_dir": str(self.folder / "absent")}, "absent"),
             ({"recipe": "no_such_recipe"}, "no_such_recipe"),
+            ({"dataset_dir": self.without_test_section()}, "test"),
             ({"label_maps_from": "folder"}, "--label_maps_dir"),
         ):
             with self.subTest(overrides), self.assertRaises(Exception) as caught:
