@@ -127,7 +127,19 @@ def main() -> int:
         console.print(timing)
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"rows": rows, "all_within": whole, "seconds_per_pair": seconds}, file, indent=2)
+            figures = {
+                row["name"]: {
+                    "DRIVE training": {"mean": row["real_mean"], "sd": row["real_sd"]},
+                    "phantom": {"mean": row["generated_mean"], "sd": row["generated_sd"]},
+                    "deviation in sd": row["deviation"],
+                    "single phantoms within 2 sd": float(inside[row["name"]].mean()),
+                }
+                for row in rows
+            }
+            settings = {"num_phantoms": arguments.num_phantoms, "seed": arguments.seed, "size": list(DRIVE_SIZE)}
+            report = {**settings, "figures": figures, "all_within": whole, "seconds_per_pair": seconds}
+            json.dump(report, file, indent=2)
+            file.write("\n")
     return 0 if all(row["within"] for row in rows) else 1
 
 
