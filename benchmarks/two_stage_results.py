@@ -79,6 +79,7 @@ def gather(run: Path, command: str, seed: int, notes: list[str], made_by: str) -
             "nearest_neighbour_dice_mean": nearest["dice_mean"],
             "nearest_neighbour_dice_max": nearest["dice_max"],
             "share_of_copies": nearest["share_above_threshold"],
+            "nearest_other_generated_dice_mean": nearest["generated_among_themselves"]["mean"],
             "maps": audit["generated_maps"],
             "maps_without_vessels": audit["generated_maps_without_vessels"],
         }

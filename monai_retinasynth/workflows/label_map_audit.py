@@ -80,7 +80,11 @@ def audit_label_maps(
             f"none of the {len(generated)} label maps in {generated_dir} shows a vessel; train stage 1 for longer"
         )
     nearest = nearest_neighbour_dice([v for v, _ in measurable], [v for v, _ in real], max_angle_deg=max_angle_deg)
-    among_real = nearest_neighbour_dice([v for v, _ in real], max_angle_deg=max_angle_deg) if len(real) > 1 else None
+    # maps that resemble each other more than real ones do: the generator knows few trees (mode collapse)
+    among = {
+        name: nearest_neighbour_dice([v for v, _ in maps], max_angle_deg=max_angle_deg) if len(maps) > 1 else None
+        for name, maps in (("real", real), ("generated", measurable))
+    }
     report = {
         "generated": morphometry_table(measurable),
         "real": morphometry_table(real),
@@ -92,7 +96,10 @@ def audit_label_maps(
             "copy_threshold": copy_threshold,
             "max_angle_deg": max_angle_deg,
             "share_above_threshold": float(np.mean(np.asarray(nearest["per_map"]) > copy_threshold)),
-            "real_among_themselves": None if among_real is None else {k: among_real[k] for k in ("mean", "max")},
+            **{
+                f"{name}_among_themselves": None if found is None else {k: found[k] for k in ("mean", "max")}
+                for name, found in among.items()
+            },
         },
     }
     with atomic_write(Path(output_dir, "audit.json")) as file:
@@ -120,3 +127,9 @@ def _print(report: dict[str, Any]) -> None:
         f"{nearest['share_above_threshold']:.0%} above {nearest['copy_threshold']} (copies)",
         highlight=False,
     )
+    if nearest["generated_among_themselves"] is not None:
+        console.print(
+            f"nearest other generated map: Dice {nearest['generated_among_themselves']['mean']:.3f} on average "
+            "(far above that of real maps: the generator repeats itself)",
+            highlight=False,
+        )
