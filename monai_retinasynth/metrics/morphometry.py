@@ -79,6 +79,8 @@ def vessel_morphometry(vessel: np.ndarray, fov: np.ndarray | None = None) -> dic
         fov: (H, W) bool, true inside the field of view; the whole picture when `None`.
 
     Returns:
+        dict: the measures as numbers:
+
         - ``density``: share of the field of view that is vessel, 0 to 1;
         - ``skeleton_length``: skeleton pixels (a diagonal step counts as one) over the square root of the field's area
           in pixels;
