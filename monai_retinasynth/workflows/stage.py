@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import logging
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ from .stage_record import flatten_settings, folder_signature
 __all__ = ["BundleStage", "FunctionStage", "WorkflowStage"]
 
 
-class WorkflowStage:
+class WorkflowStage(ABC):
     """A named step of a `StagedWorkflow`.
 
     Args:
@@ -43,13 +44,13 @@ class WorkflowStage:
         self.name = name
         self.needs = tuple(needs)
 
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """All that decides the result, flattened, to be compared with an earlier run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, folder: Path) -> None:
         """Do the work, writing below `folder` only; called again after an interruption, it goes on."""
-        raise NotImplementedError
 
 
 class FunctionStage(WorkflowStage):
