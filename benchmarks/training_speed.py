@@ -87,7 +87,7 @@ LAZY_R1 = {
     "drift": 0.0,
     "d_regularizers": [[{"_target_": "monai_retinasynth.losses.R1Penalty", "gamma": 10.0}, 16]],
 }
-GLOBAL_GENERATOR = {"use_coordinates": False, "use_colour": False, "d_num_scales": 2}
+GLOBAL_GENERATOR = {"use_coordinates": False, "d_num_scales": 2}
 TINY_TRANSLATOR = {"channels": 4, "d_channels": 4, "num_downs": 2, "num_res_blocks": 1, "d_num_layers": 2}
 TINY_PGGAN = {"latent_size": 8, "base_channels": 64, "max_channels": 8, "min_channels": 4}
 

@@ -19,6 +19,7 @@ from .datalist import DATALIST_NAME, SECTIONS, load_datalist, write_datalist
 from .drive import DriveDataset, list_drive_cases
 from .fundus_dataset import FundusDataset
 from .import_label_maps import import_label_maps
+from .paired_folders import is_paired_folders_layout, list_paired_folder_cases
 from .photograph_folder import list_photographs
 from .seeded_latents_dataset import SeededLatentDataset
 from .synthetic_set_writer import SyntheticSetWriter
@@ -41,6 +42,7 @@ __all__ = [
     "import_label_maps",
     "list_chase_db1_cases",
     "list_drive_cases",
+    "list_paired_folder_cases",
     "list_photographs",
     "load_cases",
     "load_datalist",

@@ -22,11 +22,12 @@ from ..utils.image_io import list_images
 from .chase_db1 import is_chase_db1_layout, list_chase_db1_cases
 from .datalist import DATALIST_NAME, load_datalist
 from .drive import is_drive_layout, list_drive_cases
+from .paired_folders import is_paired_folders_layout, list_paired_folder_cases
 from .splits import hold_out
 
 __all__ = ["CASE_SECTIONS", "LAYOUTS", "detect_layout", "load_cases"]
 
-LAYOUTS = ("datalist", "drive", "chase_db1", "label_maps")
+LAYOUTS = ("datalist", "drive", "chase_db1", "paired_folders", "label_maps")
 CASE_SECTIONS = ("training", "validation", "test", "all")
 
 _SOURCE_KEYS = {"dataset_dir", "section", "layout", "num_cases", "val_count", "split"}
@@ -47,8 +48,9 @@ def load_cases(
             `section`, `layout`, `num_cases`, `val_count` or `split` of their own, whose cases are joined in this order
             (mixing real and synthetic data).
         section: `"training"`, `"validation"`, `"test"` or `"all"`.
-        layout: `"datalist"` (a folder with datalist.json), `"drive"`, `"chase_db1"`, `"label_maps"` (a folder of label
-            map files without photographs), or `"auto"`.
+        layout: `"datalist"` (a folder with datalist.json), `"drive"`, `"chase_db1"`, `"paired_folders"`
+            (train/image, train/mask, test/image, test/mask), `"label_maps"` (a folder of label map files without
+            photographs), or `"auto"`.
         num_cases: take the first so many cases only; None for all.
         val_count: number of training cases held out for validation. Synthetic sets, and data lists that have a
             validation section of their own keep it and hold out nothing.
@@ -102,14 +104,16 @@ def detect_layout(folder: str | os.PathLike) -> str:
         return "drive"
     if is_chase_db1_layout(folder):
         return "chase_db1"
+    if is_paired_folders_layout(folder):
+        return "paired_folders"
     if list_images(folder):
         return "label_maps"
     found = sorted(path.name for path in folder.iterdir())
     shown = ", ".join(found[:6]) + (", ..." if len(found) > 6 else "")
     raise DataError(
         f"no data set found in {folder}: {'it holds ' + shown if found else 'it is empty'}. Expected a "
-        f"{DATALIST_NAME}, or training/ and test/ as in DRIVE, or files like Image_01L.jpg as in CHASE_DB1, or label "
-        "map PNGs"
+        f"{DATALIST_NAME}, or training/ and test/ as in DRIVE, or files like Image_01L.jpg as in CHASE_DB1, or "
+        "train/image and train/mask, or label map PNGs"
     )
 
 
@@ -128,6 +132,8 @@ def _load_folder(
         cases = list_drive_cases(folder, section, val_count)
     elif layout == "chase_db1":
         cases = list_chase_db1_cases(folder, section, val_count, **({} if split is None else {"split": split}))
+    elif layout == "paired_folders":
+        cases = list_paired_folder_cases(folder, section, val_count)
     elif layout == "datalist":
         cases = _datalist_cases(folder, section, val_count)
     else:

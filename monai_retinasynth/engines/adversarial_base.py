@@ -52,8 +52,9 @@ class TwoPlayerTrainer(Trainer):
 
     Output of an iteration, all detached tensors on the device: ``reals``, ``fakes``, the generator's input (``latents``
     or ``condition``), ``d_loss`` and ``g_loss`` (what the two optimizers minimised, averaged over the steps of the
-    iteration), ``loss`` (their sum), and every term by name: ``d_adversarial``, ``d_<regulariser>`` (its latest value
-    without the interval's factor), ``g_adversarial``, ``g_<term>``.
+    iteration), ``loss`` (their sum), and every term by name: ``d_adversarial`` and, where `d_loss_function` has the method
+    ``sides``, its two summands ``d_real`` and ``d_fake``; ``d_<regulariser>`` (its latest value without the interval's
+    factor); ``g_adversarial``, ``g_<term>``.
 
     Counters in ``engine.state``, part of ``state_dict()``: ``images_seen`` (real images shown to the discriminator by
     all processes), ``d_steps``, ``latents_drawn``.
@@ -87,7 +88,8 @@ class TwoPlayerTrainer(Trainer):
         train_handlers: handlers to attach.
         amp: autocast on whatever device is used; parameters, penalties and losses stay float32.
         amp_dtype: ``"bfloat16"``; float16 would need loss scaling, which gradient penalties do not survive.
-        channels_last: memory format of networks and images.
+        channels_last: memory format of networks and images; "images" leaves the weights as they are, which makes the fused
+            Adam of networks with many weights on small maps three times as fast.
         decollate: turn batch and output into lists of samples after MODEL_COMPLETED.
         optim_set_to_none: see `torch.optim.Optimizer.zero_grad`.
         to_kwargs: more arguments for `prepare_batch`.
@@ -127,7 +129,7 @@ class TwoPlayerTrainer(Trainer):
         train_handlers: Sequence | None = None,
         amp: bool = False,
         amp_dtype: str | torch.dtype = "bfloat16",
-        channels_last: bool = False,
+        channels_last: bool | str = False,
         decollate: bool = False,
         optim_set_to_none: bool = True,
         to_kwargs: dict | None = None,
@@ -175,12 +177,13 @@ class TwoPlayerTrainer(Trainer):
         self.channels_last = channels_last
         self.optim_set_to_none = optim_set_to_none
         self.seed = seed
-        if channels_last:
+        if channels_last is True:
             g_network.to(memory_format=torch.channels_last)
             d_network.to(memory_format=torch.channels_last)
         self.state.images_seen = self.state.d_steps = self.state.latents_drawn = 0
         self._state_dict_user_keys.extend(["images_seen", "d_steps", "latents_drawn"])
         self._penalties: dict[str, torch.Tensor] = {}
+        self._sides: list[dict[str, torch.Tensor]] = []
 
     # what a subclass says
 
@@ -253,7 +256,13 @@ class TwoPlayerTrainer(Trainer):
         with self._precision():
             real_answer = self._judge(self.d_network, reals, inputs)
             fake_answer = self._judge(self.d_network, fakes, inputs)
-        terms = {"adversarial": self.d_loss_function(logits_of(real_answer), logits_of(fake_answer)).mean()}
+        logits = logits_of(real_answer), logits_of(fake_answer)
+        if hasattr(self.d_loss_function, "sides"):
+            of_reals, of_fakes = self.d_loss_function.sides(*logits)
+            self._sides.append({"real": of_reals.detach(), "fake": of_fakes.detach()})
+            terms = {"adversarial": of_reals + of_fakes}
+        else:
+            terms = {"adversarial": self.d_loss_function(*logits).mean()}
         terms |= self._regularise(inputs, reals, fakes)
         # one backward for loss and penalties: a data-parallel network reduces each gradient once
         torch.stack(list(terms.values())).sum().backward()
@@ -306,6 +315,9 @@ class TwoPlayerTrainer(Trainer):
         d_loss = torch.stack([term for terms in d_terms for term in terms.values()]).sum() / len(d_terms)
         g_loss = torch.stack([term for terms in g_terms for term in terms.values()]).sum() / len(g_terms)
         named = {"d_adversarial": torch.stack([terms["adversarial"] for terms in d_terms]).mean()}
+        for name in self._sides[0] if self._sides else ():
+            named[f"d_{name}"] = torch.stack([sides[name] for sides in self._sides]).mean()
+        self._sides.clear()
         named |= {f"d_{name}": value for name, value in self._penalties.items()}
         named |= {f"g_{name}": torch.stack([terms[name] for terms in g_terms]).mean() for name in g_terms[0]}
         self.state.output.update(

@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from monai.data import MetaTensor
 from monai.engines import PrepareBatch
 
+from ..utils.errors import ConfigError
+
 __all__ = ["PrepareLatentBatch", "PrepareTranslationBatch"]
 
 
@@ -60,11 +62,19 @@ class PrepareLatentBatch(PrepareBatch):
 class PrepareTranslationBatch(PrepareBatch):
     """Condition and photograph for a paired translator.
 
+    The condition is the one-hot label map, unless `mask_class` or `condition_key` says otherwise.
+
     Args:
         label_key: key of the class indices (B, 1, X, Y).
         image_key: key of the photograph (B, 3, X, Y) in [-1, 1]; None, or absent from the batch, in generation.
         num_classes: channels of the one-hot label.
-        coordinates_key: key of position channels (B, 2, X, Y) in (-1, 1), appended to the one-hot label.
+        coordinates_key: key of position channels (B, 2, X, Y) in (-1, 1), appended to the condition.
+        mask_class: a class index; the condition is then the mask of this class alone, one channel, 1 in it and -1
+            elsewhere.
+        condition_key: key of a picture (B, C, X, Y) in [-1, 1] that is the condition, such as a degraded photograph.
+
+    Raises:
+        ConfigError: when both `mask_class` and `condition_key` are given.
 
     Returns of the call:
         `(condition (B, C, X, Y), target (B, 3, X, Y) or None)`, float32.
@@ -76,16 +86,29 @@ class PrepareTranslationBatch(PrepareBatch):
         image_key: str | None = "image",
         num_classes: int = 3,
         coordinates_key: str | None = None,
+        mask_class: int | None = None,
+        condition_key: str | None = None,
     ) -> None:
+        if mask_class is not None and condition_key is not None:
+            raise ConfigError("the condition is a mask (mask_class) or a picture (condition_key), give one of them.")
         self.label_key = label_key
         self.image_key = image_key
         self.num_classes = num_classes
         self.coordinates_key = coordinates_key
+        self.mask_class = mask_class
+        self.condition_key = condition_key
 
     def __call__(
         self, batchdata: dict[str, Any], device: Any = None, non_blocking: bool = False, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        condition = _one_hot(_on_device(batchdata[self.label_key], device, non_blocking), self.num_classes)
+        if self.condition_key is not None:
+            condition = _on_device(batchdata[self.condition_key], device, non_blocking).float()
+        else:
+            label = _on_device(batchdata[self.label_key], device, non_blocking)
+            if self.mask_class is not None:
+                condition = (label == self.mask_class).float() * 2.0 - 1.0
+            else:
+                condition = _one_hot(label, self.num_classes)
         if self.coordinates_key is not None:
             coordinates = _on_device(batchdata[self.coordinates_key], device, non_blocking).float()
             condition = torch.cat([condition, coordinates], dim=1)

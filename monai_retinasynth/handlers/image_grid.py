@@ -128,6 +128,8 @@ class ImageGridHandler:
 def as_picture(image: torch.Tensor, label_set: LabelSet) -> np.ndarray:
     """A tensor (C, X, Y) as an RGB picture (H, W, 3): label maps in the label set's colours, others from [-1, 1]."""
     image = image.detach().float().cpu()
+    if image.shape[0] == 1 and image.min() < 0:  # a mask in [-1, 1]
+        image = image.expand(3, -1, -1)
     if image.shape[0] == 1:
         return label_set.colorize(to_picture(image.round().to(torch.uint8))[..., 0])
     if image.shape[0] == label_set.num_classes and _are_probabilities(image):

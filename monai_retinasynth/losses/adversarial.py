@@ -87,23 +87,36 @@ class DiscriminatorLoss(nn.Module):
 
     def forward(self, real_logits: Logits, fake_logits: Logits) -> torch.Tensor:
         """A scalar from what the discriminator returned for reals and for fakes (see `logits_by_scale`)."""
+        real, fake = self.sides(real_logits, fake_logits)
+        return real + fake
+
+    def sides(self, real_logits: Logits, fake_logits: Logits) -> tuple[torch.Tensor, torch.Tensor]:
+        """The two summands of the loss, that of the reals and that of the fakes, to be watched one by one."""
         reals, fakes = logits_by_scale(real_logits), logits_by_scale(fake_logits)
         if len(reals) != len(fakes):
             raise ValueError(f"{len(reals)} scales of real logits but {len(fakes)} of fake logits")
-        return torch.stack([self._of_scale(real, fake) for real, fake in zip(reals, fakes)]).mean()
+        real = torch.stack([self._of_reals(logits) for logits in reals]).mean()
+        return real, torch.stack([self._of_fakes(logits) for logits in fakes]).mean()
 
-    def _of_scale(self, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    def _of_reals(self, logits: torch.Tensor) -> torch.Tensor:
         if self.kind == "lsgan":
-            loss = 0.5 * ((real - 1.0).square().mean() + fake.square().mean())
+            loss = 0.5 * (logits - 1.0).square().mean()
         elif self.kind == "hinge":
-            loss = F.relu(1.0 - real).mean() + F.relu(1.0 + fake).mean()
+            loss = F.relu(1.0 - logits).mean()
         elif self.kind == "wgan":
-            loss = fake.mean() - real.mean()
+            loss = -logits.mean()
         else:
-            loss = F.softplus(-real).mean() + F.softplus(fake).mean()
-            if self.kind == "bce":
-                loss = 0.5 * loss
-        return loss + self.drift * real.square().mean() if self.drift else loss
+            loss = F.softplus(-logits).mean() * (0.5 if self.kind == "bce" else 1.0)
+        return loss + self.drift * logits.square().mean() if self.drift else loss
+
+    def _of_fakes(self, logits: torch.Tensor) -> torch.Tensor:
+        if self.kind == "lsgan":
+            return 0.5 * logits.square().mean()
+        if self.kind == "hinge":
+            return F.relu(1.0 + logits).mean()
+        if self.kind == "wgan":
+            return logits.mean()
+        return F.softplus(logits).mean() * (0.5 if self.kind == "bce" else 1.0)
 
 
 class GeneratorLoss(nn.Module):

@@ -12,10 +12,12 @@
 
 from __future__ import annotations
 
+from .initialise import initialise_weights
 from .nets import (
     Pix2PixHDEnhancer,
     Pix2PixHDGenerator,
     Pix2PixHDGlobalTrunk,
+    Pix2PixUNetGenerator,
     PooledMultiscaleDiscriminator,
     ProgressiveDiscriminator,
     ProgressiveGenerator,
@@ -25,7 +27,9 @@ __all__ = [
     "Pix2PixHDEnhancer",
     "Pix2PixHDGenerator",
     "Pix2PixHDGlobalTrunk",
+    "Pix2PixUNetGenerator",
     "PooledMultiscaleDiscriminator",
     "ProgressiveDiscriminator",
     "ProgressiveGenerator",
+    "initialise_weights",
 ]

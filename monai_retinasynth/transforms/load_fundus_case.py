@@ -12,11 +12,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from monai.transforms import Transform
 
 from ..utils.errors import DataError
@@ -44,6 +45,9 @@ class LoadFundusCased(Transform):
         label_key: key of the label map.
         image_dtype: `"float32"`, or `"uint8"` to keep a cached data set at a quarter of the memory (cast after the
             random crop, `ScaleIntensityRanged` does).
+        spatial_size: (X, Y) to which a case is resized, its proportions not kept: the photograph by area averaging
+            (bilinear where it grows), the label map to the class with the largest share of each pixel. None keeps the
+            size of the files.
 
     Raises:
         DataError: When a file is missing, unreadable, holds unexpected values, or sizes differ; names the files.
@@ -55,6 +59,7 @@ class LoadFundusCased(Transform):
         image_key: str = "image",
         label_key: str = "label",
         image_dtype: str = "float32",
+        spatial_size: Sequence[int] | None = None,
     ) -> None:
         if image_dtype not in ("float32", "uint8"):
             raise ValueError(f"image_dtype must be 'float32' or 'uint8', got {image_dtype!r}")
@@ -62,6 +67,7 @@ class LoadFundusCased(Transform):
         self.image_key = image_key
         self.label_key = label_key
         self.image_dtype = getattr(torch, image_dtype)
+        self.spatial_size = None if spatial_size is None else tuple(int(side) for side in spatial_size)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -79,9 +85,22 @@ class LoadFundusCased(Transform):
             )
         if photograph is not None:
             _same_size(image_path, photograph, label_path or vessel_path, label_map)
-            d[self.image_key] = from_picture(photograph).to(self.image_dtype)
-        d[self.label_key] = from_picture(label_map)
+            d[self.image_key] = self._resized_image(from_picture(photograph)).to(self.image_dtype)
+        d[self.label_key] = self._resized_label(from_picture(label_map))
         return d
+
+    def _resized_image(self, image: torch.Tensor) -> torch.Tensor:
+        if self.spatial_size is None or tuple(image.shape[1:]) == self.spatial_size:
+            return image
+        return _resample(image[None].float(), self.spatial_size)[0].round()
+
+    def _resized_label(self, label: torch.Tensor) -> torch.Tensor:
+        if self.spatial_size is None or tuple(label.shape[1:]) == self.spatial_size:
+            return label
+        one_hot = F.one_hot(label[0].long(), self.label_set.num_classes).movedim(-1, 0).float()
+        # of two classes with the same share the later one wins: thin structures come last in a label set
+        shares = _resample(one_hot[None], self.spatial_size)[0].flip(0)
+        return (len(shares) - 1 - shares.argmax(0, keepdim=True)).to(torch.uint8)
 
     def _compose(self, photograph: np.ndarray | None, image_path: Any, vessel_path: Any, fov_path: Any) -> np.ndarray:
         if self.label_set.class_names != ("outside", "retina", "vessel"):
@@ -106,6 +125,11 @@ class LoadFundusCased(Transform):
         else:
             raise DataError(f"the vessel mask {vessel_path} has neither a 'fov' mask nor an 'image' to derive it from")
         return compose_fundus_label_map(vessel, fov)
+
+
+def _resample(x: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+    shrinks = size[0] <= x.shape[2] and size[1] <= x.shape[3]
+    return F.interpolate(x, size, mode="area") if shrinks else F.interpolate(x, size, mode="bilinear")
 
 
 def _same_size(path: Any, array: np.ndarray, other_path: Any, other: np.ndarray) -> None:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from .pix2pix_unet_generator import Pix2PixUNetGenerator
 from .pix2pixhd_generator import Pix2PixHDEnhancer, Pix2PixHDGenerator, Pix2PixHDGlobalTrunk
 from .pooled_multiscale_discriminator import PooledMultiscaleDiscriminator
 from .progressive_discriminator import ProgressiveDiscriminator
@@ -21,6 +22,7 @@ __all__ = [
     "Pix2PixHDEnhancer",
     "Pix2PixHDGenerator",
     "Pix2PixHDGlobalTrunk",
+    "Pix2PixUNetGenerator",
     "PooledMultiscaleDiscriminator",
     "ProgressiveDiscriminator",
     "ProgressiveGenerator",
