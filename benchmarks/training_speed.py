@@ -18,6 +18,11 @@ training them are timed, each in a process of its own, so that the peak memory i
   discriminator's step and once more for its own, gradients into the discriminator in the generator's step, the gradient
   penalty at each step, Adam as it comes.
 
+In a case ``with_data_loading`` (the pix2pix ones) the package's iteration is all that the bundle does between two
+batches: it reads a batch (random pictures in a data set folder, through the bundle's own transforms, cache and loader),
+makes both steps and calls the handlers of every iteration (averaged weights, losses for TensorBoard). In the other
+cases, and in every reference, which has one batch in memory, it is the two steps alone.
+
 Run ``python benchmarks/training_speed.py --list`` for the cases. Data are random; nothing is trained to any use.
 """
 
@@ -31,12 +36,14 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from ignite.engine import Engine, Events
@@ -47,6 +54,7 @@ from rich.table import Column, Table
 from torch import Tensor, nn
 
 from monai_retinasynth._version import __version__
+from monai_retinasynth.data import SyntheticSetWriter
 from monai_retinasynth.engines import LatentGanTrainer, PairedGanTrainer
 from monai_retinasynth.inferers import AutocastInferer
 from monai_retinasynth.workflows import find_bundles_dir
@@ -70,6 +78,7 @@ class Case:
         settings: keys of the bundle's configuration with other values.
         quick: whether ``--quick`` runs it.
         listed: whether a run without ``--cases`` has it at all.
+        with_data_loading: whether the package's time includes the reading of batches, see above.
     """
 
     bundle: str
@@ -79,6 +88,7 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
     quick: bool = False
     listed: bool = True
+    with_data_loading: bool = False
 
 
 # The non-saturating loss with R1, which may be lazy, in place of WGAN-GP, which may not.
@@ -89,11 +99,14 @@ LAZY_R1 = {
 }
 GLOBAL_GENERATOR = {"use_coordinates": False, "d_num_scales": 2}
 TINY_TRANSLATOR = {"channels": 4, "d_channels": 4, "num_downs": 2, "num_res_blocks": 1, "d_num_layers": 2}
+HALF_PIX2PIX = {"channels": 32, "max_channels": 256, "d_channels": 32, "d_max_channels": 256}
+TINY_PIX2PIX = {"channels": 4, "max_channels": 8, "num_downs": 3, "d_channels": 4, "d_num_layers": 2}
 TINY_PGGAN = {"latent_size": 8, "base_channels": 64, "max_channels": 8, "min_channels": 4}
 
 CASES = {
     "pix2pixhd-256": Case(PAIRED, 256, 1, settings=GLOBAL_GENERATOR, quick=True),
     "pix2pixhd-512": Case(PAIRED, 512, 1, settings=GLOBAL_GENERATOR),
+    "pix2pix-256": Case(PAIRED, 256, 1, recipe="pix2pix", quick=True, with_data_loading=True),
     "pggan-64": Case(LATENT, 64, 4, quick=True),
     "pggan-128": Case(LATENT, 128, 4),
     "pggan-256": Case(LATENT, 256, 4),
@@ -103,9 +116,11 @@ CASES = {
     "light-label-maps": Case(LATENT, 128, 8, recipe="phantom", quick=True),
     "light-photographs": Case(PAIRED, 128, 4, recipe="phantom", quick=True),
     "light-photographs-drive": Case(PAIRED, 256, 1, recipe="drive"),
+    "light-pix2pix-256": Case(PAIRED, 256, 1, "pix2pix", HALF_PIX2PIX, quick=True, with_data_loading=True),
     "smoke-pggan": Case(LATENT, 16, 2, settings={**TINY_PGGAN, **LAZY_R1}, listed=False),
     "smoke-pggan-wgan": Case(LATENT, 16, 2, settings=TINY_PGGAN, listed=False),
     "smoke-pix2pixhd": Case(PAIRED, 32, 1, settings={**GLOBAL_GENERATOR, **TINY_TRANSLATOR}, listed=False),
+    "smoke-pix2pix": Case(PAIRED, 32, 1, "pix2pix", TINY_PIX2PIX, listed=False, with_data_loading=True),
 }
 
 
@@ -117,7 +132,11 @@ def read_bundle(case: Case, device: torch.device) -> ConfigParser:
         files.append(folder / "recipes" / f"{case.recipe}.json")
     parser = ConfigParser()
     parser.read_config([str(f) for f in files])
-    size = {"resolution": case.size} if case.bundle == LATENT else {"crop_size": [case.size, case.size]}
+    size: dict[str, Any] = {"resolution": case.size}
+    if case.bundle == PAIRED:
+        size = {"crop_size": [case.size, case.size]}
+        if parser["image_size"] is not None:
+            size["image_size"] = [case.size, case.size]
     parser.update({"device": device, **size, **case.settings})
     return parser
 
@@ -136,6 +155,24 @@ def random_samples(case: Case, parser: ConfigParser) -> list[dict[str, Tensor]]:
             place, colour = torch.rand(2, *shape), torch.rand(6)
             samples.append({"label": label, "image": image, "coordinates": place, "colour": colour})
     return samples
+
+
+def write_random_cases(folder: str, case: Case, parser: ConfigParser, number: int = 8) -> None:
+    """A data set of random photographs, four times as large as the case's pictures, with random label maps.
+
+    Args:
+        folder: folder of the data set.
+        case: what is timed.
+        parser: the bundle's configuration.
+        number: photographs in the training section.
+    """
+    rng = np.random.default_rng(0)
+    side = 2 * case.size
+    writer = SyntheticSetWriter(folder, parser["label_set"], "random pictures", {"seed": 0})
+    for index in range(number):
+        label = rng.integers(0, parser.get_parsed_content("num_classes"), (side, side), dtype=np.uint8)
+        writer.write(index, label, rng.integers(0, 256, (side, side, 3), dtype=np.uint8))
+    writer.finalize()
 
 
 def synchronise(device: torch.device) -> None:
@@ -157,12 +194,14 @@ def timed(step: Callable[[], Any], warmup: int, repeats: int, device: torch.devi
     return statistics.median(seconds)
 
 
-def time_trainer(trainer: Engine, warmup: int, repeats: int, device: torch.device) -> float:
-    """Median seconds of a trainer's iteration, without the reading of data."""
+def time_trainer(
+    trainer: Engine, warmup: int, repeats: int, device: torch.device, start_event: Events = Events.ITERATION_STARTED
+) -> float:
+    """Median seconds of a trainer's iteration; without the reading of data, unless it begins with another event."""
     starts: list[float] = []
     seconds: list[float] = []
 
-    @trainer.on(Events.ITERATION_STARTED)
+    @trainer.on(start_event)
     def start() -> None:
         synchronise(device)
         starts.append(time.perf_counter())
@@ -182,6 +221,8 @@ def package_seconds(case: Case, parser: ConfigParser, warmup: int, repeats: int,
     An iteration with a lazy penalty is longer than one without. Both kinds are timed, and the result is their mean over
     a whole interval.
     """
+    if case.with_data_loading:
+        return package_seconds_with_data(case, parser, warmup, repeats, device)
     get = parser.get_parsed_content
     arguments: dict[str, Any] = {
         "device": device,
@@ -218,6 +259,22 @@ def package_seconds(case: Case, parser: ConfigParser, warmup: int, repeats: int,
     return seconds
 
 
+def package_seconds_with_data(
+    case: Case, parser: ConfigParser, warmup: int, repeats: int, device: torch.device
+) -> float:
+    """The trainer that a paired bundle configures, on files, with its handlers of every iteration."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        write_random_cases(folder, case, parser)
+        for handler in parser["train"]["handlers"]:
+            name = handler["_target_"].rpartition(".")[2]
+            handler["_disabled_"] = name in ("TrainingCheckpoint", "ImageGridHandler", "TrainingProgressBar")
+        data = {"dataset_dir": folder, "layout": "datalist", "num_cases": None, "output_dir": f"{folder}/output"}
+        length = {"batch_size": case.batch, "max_epochs": 1, "epoch_length": warmup + repeats}
+        parser.update({**data, **length})
+        trainer = parser.get_parsed_content("train::trainer")
+        return time_trainer(trainer, warmup, repeats, device, Events.GET_BATCH_STARTED)
+
+
 def plain_latent_step(case: Case, parser: ConfigParser, g: nn.Module, d: nn.Module, device: torch.device) -> Callable:
     """One iteration of the growing GAN, written plainly: WGAN-GP, or the non-saturating loss with R1."""
     wasserstein = parser.get_parsed_content("adversarial_loss") == "wgan"
@@ -252,10 +309,55 @@ def plain_latent_step(case: Case, parser: ConfigParser, g: nn.Module, d: nn.Modu
 
 
 def plain_paired_step(case: Case, parser: ConfigParser, g: nn.Module, d: nn.Module, device: torch.device) -> Callable:
-    """One iteration of pix2pixHD, written plainly: LSGAN and feature matching."""
+    """One iteration of a paired translator, written plainly."""
     g_optimizer = torch.optim.Adam(g.parameters(), lr=2e-4, betas=(0.5, 0.999))
     d_optimizer = torch.optim.Adam(d.parameters(), lr=2e-4, betas=(0.5, 0.999))
     condition, photograph = prepared_batch(case, parser, device)
+    make = plain_pix2pix_step if parser.get_parsed_content("adversarial_loss") == "bce" else plain_pix2pixhd_step
+    return make(g, d, g_optimizer, d_optimizer, condition, photograph)
+
+
+def plain_pix2pix_step(
+    g: nn.Module,
+    d: nn.Module,
+    g_optimizer: torch.optim.Optimizer,
+    d_optimizer: torch.optim.Optimizer,
+    condition: Tensor,
+    photograph: Tensor,
+) -> Callable:
+    """One iteration of pix2pix: cross-entropy, halved for the discriminator, and 100 times the absolute error."""
+
+    def cross_entropy(scales: list[list[Tensor]], target: float) -> Tensor:
+        terms = [F.binary_cross_entropy_with_logits(s[-1], torch.full_like(s[-1], target)) for s in scales]
+        return torch.stack(terms).mean()
+
+    def step() -> None:
+        fakes = g(condition)
+        real_features = d(torch.cat([condition, photograph], dim=1))
+        fake_features = d(torch.cat([condition, fakes.detach()], dim=1))
+        d_loss = (cross_entropy(real_features, 1.0) + cross_entropy(fake_features, 0.0)) / 2
+        d_optimizer.zero_grad()
+        d_loss.backward()
+        d_optimizer.step()
+
+        fakes = g(condition)
+        g_loss = cross_entropy(d(torch.cat([condition, fakes], dim=1)), 1.0) + 100 * F.l1_loss(fakes, photograph)
+        g_optimizer.zero_grad()
+        g_loss.backward()
+        g_optimizer.step()
+
+    return step
+
+
+def plain_pix2pixhd_step(
+    g: nn.Module,
+    d: nn.Module,
+    g_optimizer: torch.optim.Optimizer,
+    d_optimizer: torch.optim.Optimizer,
+    condition: Tensor,
+    photograph: Tensor,
+) -> Callable:
+    """One iteration of pix2pixHD: LSGAN and feature matching."""
 
     def squared_error(scales: list[list[Tensor]], target: float) -> Tensor:
         return sum((scale[-1] - target).square().mean() for scale in scales) / len(scales)
@@ -311,14 +413,13 @@ def measure(case: Case, variant: str, warmup: int, repeats: int, device: torch.d
     """
     torch.manual_seed(0)
     parser = read_bundle(case, device)
-    generator = parser.get_parsed_content("network")
-    discriminator = parser.get_parsed_content("discriminator")
     if variant == "package":
         seconds = package_seconds(case, parser, warmup, repeats, device)
-        inferer = AutocastInferer(channels_last=parser.get_parsed_content("channels_last"))
+        inferer = AutocastInferer(channels_last=parser.get_parsed_content("channels_last") is True)
     else:
+        networks = [parser.get_parsed_content(name) for name in ("network", "discriminator")]
         plain_step = plain_latent_step if case.bundle == LATENT else plain_paired_step
-        step = plain_step(case, parser, generator, discriminator, device)
+        step = plain_step(case, parser, *networks, device)
         seconds = timed(step, warmup, repeats, device)
         inferer = AutocastInferer(enabled=False)
     peak = peak_gib(device)
@@ -327,7 +428,7 @@ def measure(case: Case, variant: str, warmup: int, repeats: int, device: torch.d
         inputs = torch.randn(case.batch, parser.get_parsed_content("latent_size"), device=device)
     else:
         inputs = prepared_batch(case, parser, device)[0]
-    generator.eval()
+    generator = parser.get_parsed_content("network").eval()
     with torch.inference_mode():
         generation = timed(lambda: inferer(inputs, generator), warmup, repeats, device)
     return dict(zip(FIGURES, (seconds, peak, case.batch / generation)))
@@ -383,13 +484,15 @@ def run(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
         rows[name] = {
             "pixels": CASES[name].size,
             "batch": CASES[name].batch,
+            "with_data_loading": CASES[name].with_data_loading,
             **ours,
             **{f"reference_{key}": value for key, value in plain.items()},
             "training_ratio": speed_up,
             "generation_ratio": drawing,
         }
         for title, figures in (("package", ours), ("reference", plain)):
-            table.add_row(name if title == "package" else "", title, *(f"{figures[key]:.3g}" for key in FIGURES))
+            title += " with data" if title == "package" and CASES[name].with_data_loading else ""
+            table.add_row(name if figures is ours else "", title, *(f"{figures[key]:.3g}" for key in FIGURES))
         table.add_row("", "times as fast", f"{speed_up:.2f}", "", f"{drawing:.2f}", style="bold", end_section=True)
     console.print(table)
     return {
@@ -397,7 +500,10 @@ def run(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
         "commit": commit(),
         "machine": machine(arguments.device, arguments.threads),
         "iterations": arguments.iterations,
-        "cases": {name: {key: round(value, 4) for key, value in row.items()} for name, row in rows.items()},
+        "cases": {
+            name: {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+            for name, row in rows.items()
+        },
     }
 
 

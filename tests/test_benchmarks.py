@@ -38,6 +38,8 @@ class TestTrainingSpeed(unittest.TestCase):
             ("smoke-pggan-wgan", "reference"),
             ("smoke-pix2pixhd", "package"),
             ("smoke-pix2pixhd", "reference"),
+            ("smoke-pix2pix", "package"),
+            ("smoke-pix2pix", "reference"),
         ]
     )
     def test_measures(self, name, variant):
@@ -52,7 +54,36 @@ class TestTrainingSpeed(unittest.TestCase):
                 parser = training_speed.read_bundle(case, torch.device("cpu"))
                 size = "resolution" if case.bundle == "label_map_generation" else "crop_size"
                 self.assertIn(parser[size], (case.size, [case.size, case.size]))
+                if case.recipe == "pix2pix":
+                    self.assertEqual(parser["image_size"], [case.size, case.size])
                 self.assertGreaterEqual(len(training_speed.random_samples(case, parser)), case.batch)
+
+    def test_samples_fit_the_condition_of_the_recipe(self):
+        case = training_speed.CASES["smoke-pix2pix"]
+        parser = training_speed.read_bundle(case, torch.device("cpu"))
+        condition, photograph = training_speed.prepared_batch(case, parser, torch.device("cpu"))
+        self.assertEqual(tuple(condition.shape), (1, 1, 32, 32))
+        self.assertEqual(set(condition.unique().tolist()), {-1.0, 1.0})
+        self.assertEqual(tuple(photograph.shape), (1, 3, 32, 32))
+
+    def test_pix2pix_reference_is_the_recipe(self):
+        case = training_speed.CASES["smoke-pix2pix"]
+        parser = training_speed.read_bundle(case, torch.device("cpu"))
+        get = parser.get_parsed_content
+        network, discriminator = get("network"), get("discriminator")
+        step = training_speed.plain_paired_step(case, parser, network, discriminator, torch.device("cpu"))
+        terms = {"d": [], "g": []}
+        plain = torch.nn.functional.binary_cross_entropy_with_logits
+
+        def kept(logits, target):
+            terms["d" if len(terms["d"]) < 2 else "g"].append(target.mean().item())
+            return plain(logits, target)
+
+        with mock.patch.object(training_speed.F, "binary_cross_entropy_with_logits", kept):
+            with mock.patch.object(training_speed.F, "l1_loss", wraps=training_speed.F.l1_loss) as mae:
+                step()
+        self.assertEqual(terms, {"d": [1.0, 0.0], "g": [1.0]})
+        self.assertEqual(mae.call_count, 1)
 
     def test_table_and_json(self):
         def measured(name, variant, arguments):
@@ -67,6 +98,7 @@ class TestTrainingSpeed(unittest.TestCase):
             results = json.loads(json.dumps(training_speed.run(arguments, console)))
         self.assertEqual(results["cases"]["smoke-pggan"]["training_ratio"], 2.5)
         self.assertEqual(results["cases"]["smoke-pggan"]["generation_ratio"], 2.5)
+        self.assertIs(results["cases"]["smoke-pggan"]["with_data_loading"], False)
         self.assertIn("2.50", console.file.getvalue())
 
     def test_unknown_case_is_named(self):

@@ -18,9 +18,14 @@ from .checks import check_dataset, print_dataset_report
 from .datalist import DATALIST_NAME, SECTIONS, load_datalist, write_datalist
 from .drive import DriveDataset, list_drive_cases
 from .fundus_dataset import FundusDataset
+from .idrid import IDRID_STRUCTURES, list_idrid_segmentation_cases
 from .import_label_maps import import_label_maps
-from .paired_folders import is_paired_folders_layout, list_paired_folder_cases
+from .import_side_by_side import import_side_by_side
+from .merge_vessels import merge_vessels
+from .moved_discs import write_moved_discs
+from .paired_folders import list_paired_folder_cases
 from .photograph_folder import list_photographs
+from .prepare_idrid_discs import prepare_idrid_discs
 from .seeded_latents_dataset import SeededLatentDataset
 from .synthetic_set_writer import SyntheticSetWriter
 from .training_references import LabelMapDataset, load_label_maps, training_colours
@@ -29,6 +34,7 @@ __all__ = [
     "CASE_SECTIONS",
     "CHASE_DB1_SPLITS",
     "DATALIST_NAME",
+    "IDRID_STRUCTURES",
     "LAYOUTS",
     "SECTIONS",
     "ChaseDB1Dataset",
@@ -40,14 +46,19 @@ __all__ = [
     "check_dataset",
     "detect_layout",
     "import_label_maps",
+    "import_side_by_side",
     "list_chase_db1_cases",
     "list_drive_cases",
+    "list_idrid_segmentation_cases",
     "list_paired_folder_cases",
     "list_photographs",
     "load_cases",
     "load_datalist",
     "load_label_maps",
+    "merge_vessels",
+    "prepare_idrid_discs",
     "print_dataset_report",
     "training_colours",
     "write_datalist",
+    "write_moved_discs",
 ]

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from ..transforms.load_fundus_case import LoadFundusCased
 from ..utils.errors import DataError
+from ..utils.image_io import open_image
 from ..utils.label_set import LabelSet, get_label_set
 from .cases import CASE_SECTIONS, detect_layout, load_cases
 from .datalist import load_datalist
@@ -62,7 +63,8 @@ def check_dataset(
     Returns:
         plain dictionary for JSON: `ok`, `dataset_dir`, `label_set`, `problems` (list of sentences with paths), and
         `sections`: for each `cases`, `images`, `sources`, `sizes` ("width x height": count), `class_fractions` (mean
-        share of pixels of each class), `cases_with_class`.
+        share of pixels of each class), `cases_with_class`, `vessel_masks` (0 where the cases have label maps) and
+        `grey_masks` (how many of these hold grey levels between their darkest and brightest one).
 
     Raises:
         DataError: When there are problems and `raise_on_error`; names all of them.
@@ -106,6 +108,10 @@ def print_dataset_report(report: Mapping[str, Any], label_set: str | LabelSet | 
         table.add_row(section, str(row["cases"]), str(row["images"]), shown, *fractions)
     console = Console()
     console.print(table)
+    rows = report["sections"].values()
+    if grey := sum(row["grey_masks"] for row in rows):
+        masks = sum(row["vessel_masks"] for row in rows)
+        console.print(f"{grey} of {masks} vessel masks hold grey levels; above 127 is vessel", highlight=False)
     for problem in report["problems"]:
         console.print(f"problem: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
     if not report["problems"]:
@@ -125,6 +131,7 @@ def _check_section(
     sizes: Counter[str] = Counter()
     with_class: Counter[str] = Counter()
     fractions = []
+    vessel_masks = grey_masks = 0
     identifiers = Counter(case["case_id"] for case in cases)
     problems.extend(f"{section}: {n} cases are called {name}" for name, n in identifiers.items() if n > 1)
     for case in tqdm(cases, desc=f"check {section}", disable=None if verbose else True, leave=False):
@@ -136,6 +143,9 @@ def _check_section(
         label = loaded["label"]
         width, height = label.shape[1:]
         sizes[f"{width} x {height}"] += 1
+        if "label" not in case:  # composed of a mask
+            vessel_masks += 1
+            grey_masks += _holds_grey_levels(case["vessel"])
         name = case.get("label") or case.get("vessel")
         if require_image and "image" not in loaded:
             problems.append(f"{name}: the case has no photograph")
@@ -154,7 +164,13 @@ def _check_section(
         "sizes": dict(sizes.most_common()),
         "class_fractions": {n: float(f) for n, f in zip(label_set.class_names, mean)},
         "cases_with_class": {n: with_class[n] for n in label_set.class_names},
+        "vessel_masks": vessel_masks,
+        "grey_masks": grey_masks,
     }
+
+
+def _holds_grey_levels(mask_path: str) -> bool:
+    return bool(np.count_nonzero(np.bincount(np.asarray(open_image(mask_path, "L")).ravel())) > 2)
 
 
 def _odd_fractions(name: Any, fractions: np.ndarray, label_set: LabelSet) -> list[str]:

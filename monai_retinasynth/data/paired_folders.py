@@ -24,10 +24,10 @@ from ..utils.errors import DataError
 from ..utils.image_io import list_images
 from .splits import hold_out
 
-__all__ = ["is_paired_folders_layout", "list_paired_folder_cases"]
+__all__ = ["PART_FOLDERS", "is_paired_folders_layout", "list_paired_folder_cases"]
 
 _SECTIONS = ("training", "validation", "test", "all")
-_PARTS = {"training": ("train", "training"), "test": ("test", "testing")}
+PART_FOLDERS = {"training": ("train", "training"), "test": ("test", "testing")}
 _IMAGES = ("image", "images")
 _MASKS = ("mask", "masks")
 
@@ -35,7 +35,7 @@ _MASKS = ("mask", "masks")
 def is_paired_folders_layout(root_dir: str | os.PathLike) -> bool:
     """Whether the folder (or a folder Data in it) holds train/image and train/mask (or test/..., or plurals)."""
     root = _root(root_dir)
-    parts = [part for names in _PARTS.values() if (part := _first_folder(root, names)) is not None]
+    parts = [part for names in PART_FOLDERS.values() if (part := _first_folder(root, names)) is not None]
     return any(_first_folder(part, _IMAGES) and _first_folder(part, _MASKS) for part in parts)
 
 
@@ -69,17 +69,16 @@ def list_paired_folder_cases(root_dir: str | os.PathLike, section: str, val_coun
 
 
 def _list_part(root: Path, part: str) -> list[dict[str, Any]]:
-    folder = _first_folder(root, _PARTS[part])
+    folder = _first_folder(root, PART_FOLDERS[part])
     if folder is None:
-        raise DataError(f"no folder {' or '.join(_PARTS[part])} in {root}")
+        raise DataError(f"no folder {' or '.join(PART_FOLDERS[part])} in {root}")
     images_dir, masks_dir = _first_folder(folder, _IMAGES), _first_folder(folder, _MASKS)
     if images_dir is None or masks_dir is None:
-        names = _IMAGES if images_dir is None else _MASKS
-        raise DataError(f"no folder {' or '.join(names)} in {folder}, beside the other of the pairs")
-    images = {path.stem: path for path in list_images(images_dir)}
-    masks = {path.stem: path for path in list_images(masks_dir)}
-    if not images:
-        raise DataError(f"no photograph in {images_dir}")
+        names, what = (_IMAGES, "photographs") if images_dir is None else (_MASKS, "masks")
+        raise DataError(f"no folder {' or '.join(names)} in {folder}; the {what} of the pairs belong there")
+    images, masks = _by_name(images_dir), _by_name(masks_dir)
+    if not images and not masks:
+        raise DataError(f"no photograph in {images_dir} and no mask in {masks_dir}")
     for have, lack, where in ((images, masks, masks_dir), (masks, images, images_dir)):
         alone = sorted(set(have) - set(lack))
         if alone:
@@ -93,9 +92,20 @@ def _list_part(root: Path, part: str) -> list[dict[str, Any]]:
     ]
 
 
+def _by_name(folder: Path) -> dict[str, Path]:
+    """Image files by their name without ending, which pairs them."""
+    files: dict[str, Path] = {}
+    for path in list_images(folder):
+        other = files.setdefault(path.stem, path)
+        if other != path:
+            raise DataError(f"{other} and {path} are called the same, so a pair is ambiguous; remove or rename one")
+    return files
+
+
 def _root(root_dir: str | os.PathLike) -> Path:
     root = Path(root_dir).absolute()
-    return root / "Data" if (root / "Data").is_dir() else root
+    has_parts = any(_first_folder(root, names) for names in PART_FOLDERS.values())
+    return root / "Data" if (root / "Data").is_dir() and not has_parts else root
 
 
 def _first_folder(folder: Path, names: Sequence[str]) -> Path | None:

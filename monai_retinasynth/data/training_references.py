@@ -12,7 +12,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from monai.data import Dataset
@@ -21,6 +22,7 @@ from monai.transforms import Transform
 from ..transforms.fov_colour import FieldOfViewColour
 from ..transforms.load_fundus_case import LoadFundusCased
 from ..utils.distributed import process_rank, process_world
+from ..utils.errors import DataError
 from .cases import load_cases
 
 __all__ = ["LabelMapDataset", "load_label_maps", "training_colours"]
@@ -61,6 +63,7 @@ def training_colours(
     num_cases: int | None = None,
     val_count: int = 2,
     split: str | None = None,
+    spatial_size: Sequence[int] | int | None = None,
 ) -> list[list[float]]:
     """Colours of the training photographs, as `FieldOfViewColour` measures them, one list of six numbers each.
 
@@ -71,8 +74,9 @@ def training_colours(
         num_cases: read only so many.
         val_count: number of training cases held out for validation.
         split: named split of CHASE_DB1, None for its default.
+        spatial_size: (X, Y) to which photographs are resized before, as in training; None keeps their size.
     """
-    load, colour = LoadFundusCased(label_set=label_set), FieldOfViewColour()
+    load, colour = LoadFundusCased(label_set=label_set, spatial_size=spatial_size), FieldOfViewColour()
     colours = []
     for case in load_cases(dataset_dir, "training", layout, num_cases, val_count, split):
         loaded = load(case)
@@ -83,8 +87,9 @@ def training_colours(
 class LabelMapDataset(Dataset):
     """Numbered label maps to be translated to photographs, sharded over the ranks of `torch.distributed`.
 
-    Items are the cases of the folder without their photographs, with ``index``, the number of the case in the folder's
-    order, so that case i gets the same colour and file name whatever the number of ranks.
+    Items are the cases of the folder with ``index``, the number of the case in the folder's order, so that case i gets
+    the same colour and file name whatever the number of ranks. Photographs are left out, but where the label map is
+    composed of a vessel mask alone and the field of view must be derived from the photograph.
 
     Args:
         dataset_dir: folder of label maps: a data set with a ``datalist.json`` or a bare folder of label map files.
@@ -92,6 +97,10 @@ class LabelMapDataset(Dataset):
         layout: layout of the folder, see `load_cases`.
         transform: transform of an item.
         skip: called with an index; true where the result is already there.
+        photographs: keep the photographs, to give each eye its own colour.
+
+    Raises:
+        DataError: when `photographs` are asked for and the cases have none.
     """
 
     def __init__(
@@ -101,13 +110,28 @@ class LabelMapDataset(Dataset):
         layout: str = "auto",
         transform: Transform | None = None,
         skip: Callable[[int], bool] | None = None,
+        photographs: bool = False,
     ) -> None:
         cases = load_cases(dataset_dir, section, layout=layout)
+        if photographs and "image" not in cases[0]:
+            raise DataError(
+                f"the label maps in {dataset_dir} come without photographs, so the eyes have no colour of their own; "
+                "take colours of the training set instead (colour: sampled or mean)"
+            )
         self.all_indices = list(range(len(cases)))
         rank, world = process_rank(), process_world()
         items = [
-            {**{k: v for k, v in case.items() if k != "image"}, "index": i}
+            {**(case if photographs or _needs_photograph(case) else _without_photograph(case)), "index": i}
             for i, case in enumerate(cases)
             if i % world == rank and not (skip is not None and skip(i))
         ]
         super().__init__(items, transform)
+
+
+def _needs_photograph(case: Mapping[str, Any]) -> bool:
+    """Whether the field of view is known from nothing else."""
+    return "label" not in case and "fov" not in case
+
+
+def _without_photograph(case: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in case.items() if key != "image"}

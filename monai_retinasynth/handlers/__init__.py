@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from .epoch_seed import EpochSeedHandler
+from .fidelity_report import FidelityReportHandler
 from .image_grid import ImageGridHandler
 from .progress_bar import TrainingProgressBar
 from .synthetic_set_saver import SyntheticSetSaver
@@ -22,6 +23,7 @@ from .vessel_report import VesselReportHandler
 
 __all__ = [
     "EpochSeedHandler",
+    "FidelityReportHandler",
     "ImageGridHandler",
     "SyntheticSetSaver",
     "TensorBoardLosses",

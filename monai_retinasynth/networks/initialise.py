@@ -32,7 +32,8 @@ def initialise_weights(network: nn.Module, kind: str | None) -> None:
         network: network whose layers are plain `torch.nn` convolutions, linear layers and batch norms.
         kind: "normal": N(0, 0.02) (Radford et al. 2016; Isola et al. 2017), norm weights N(1, 0.02); "kaiming": normal
             with variance by fan-in for LeakyReLU 0.2 (He et al. 2015); "xavier": normal with variance by both fans
-            (Glorot and Bengio 2010); None leaves the network as it was made.
+            (Glorot and Bengio 2010); None leaves the network as it was made. A fan counts channels times the kernel's
+            area, in transposed convolutions too.
 
     Raises:
         ValueError: for another kind.
@@ -40,11 +41,16 @@ def initialise_weights(network: nn.Module, kind: str | None) -> None:
     if kind is None:
         return
     if kind == "normal":
-        network.apply(normal_init)
+        network.apply(_normal_init)
     elif kind in WEIGHT_INITS:
         network.apply(partial(_scaled_init, kind=kind))
     else:
         raise ValueError(f"kind must be one of {', '.join(WEIGHT_INITS)}, or None, not {kind!r}")
+
+
+def _normal_init(module: nn.Module) -> None:
+    if getattr(module, "weight", None) is not None:  # MONAI's stumbles over a batch norm without weights
+        normal_init(module)
 
 
 def _scaled_init(module: nn.Module, kind: str) -> None:

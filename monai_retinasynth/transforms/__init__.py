@@ -58,7 +58,10 @@ from .fov_coordinates import (
 from .fundus_reader import FundusReader
 from .link_thin_class import link_thin_class
 from .load_fundus_case import LoadFundusCaseD, LoadFundusCased, LoadFundusCaseDict
+from .move_structure import mirror_disc, move_disc
 from .random_rigid_batch import RandomFlipRotateBatch
+from .resample_area import resample_area
+from .save_photograph import SavePhotographD, SavePhotographd, SavePhotographDict
 from .save_prediction import SavePredictionD, SavePredictiond, SavePredictionDict
 from .soften_one_hot import SoftenOneHot
 
@@ -104,6 +107,9 @@ __all__ = [
     "SampleColourD",
     "SampleColourDict",
     "SampleColourd",
+    "SavePhotographD",
+    "SavePhotographDict",
+    "SavePhotographd",
     "SavePredictionD",
     "SavePredictionDict",
     "SavePredictiond",
@@ -113,5 +119,8 @@ __all__ = [
     "derive_field_of_view",
     "expand_class_probabilities",
     "link_thin_class",
+    "mirror_disc",
+    "move_disc",
     "reduce_label_map",
+    "resample_area",
 ]

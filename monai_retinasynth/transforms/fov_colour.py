@@ -134,21 +134,31 @@ class NormalizeFieldOfViewColour(Transform):
 
 
 class RestoreFieldOfViewColour(Transform):
-    """Give a normalised eye a colour; the inverse of `NormalizeFieldOfViewColour` but for what that clipped."""
+    """Give a normalised eye a colour; the inverse of `NormalizeFieldOfViewColour` but for what that clipped.
+
+    Args:
+        outside_colour: what lies outside the field of view, three numbers in [0, 255]; cameras seldom give pure black.
+    """
+
+    def __init__(self, outside_colour: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
+        self.outside_colour = tuple(float(level) for level in outside_colour)
+        if len(self.outside_colour) != 3 or min(self.outside_colour) < 0 or max(self.outside_colour) > 255:
+            raise ValueError(f"outside_colour must be three numbers in 0..255, got {outside_colour}")
 
     def __call__(self, image: torch.Tensor, colour: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:
         """
         Args:
             image: normalised photograph, shape (3, X, Y), values in [-1, 1].
             colour: the colour to give, shape (6,).
-            outside: true outside the field of view, shape (X, Y); black in the result.
+            outside: true outside the field of view, shape (X, Y).
 
         Returns:
             photograph, shape (3, X, Y), values in [-1, 1].
         """
         mean, sd = _mean_and_sd(colour)
         restored = (image.float() / _SPREAD * sd + mean).clamp(-1.0, 1.0)
-        return torch.where(outside, restored.new_tensor(-1.0), restored)
+        around = restored.new_tensor(self.outside_colour)[:, None, None] / 127.5 - 1.0
+        return torch.where(outside, around, restored)
 
 
 class NormalizeFieldOfViewColourd(MapTransform):
@@ -191,8 +201,12 @@ class RestoreFieldOfViewColourd(MapTransform):
         keys: key of the normalised photograph.
         condition_key: key of the translator's condition (C, X, Y), one-hot label map first.
         colour_key: key of the colour to give.
-        outside_class: channel of the condition that is 1 outside the field of view.
+        outside_class: class index outside the field of view: the channel of the condition that is 1 there.
         allow_missing_keys: leave cases without photograph as they are.
+        label_key: key of the label map (1, X, Y), class indices, to be looked at in place of the condition, which may
+            be something else than a one-hot label map. An evaluator's output has its target as ``label``, so the batch
+            needs its label map under another name.
+        outside_colour: see `RestoreFieldOfViewColour`.
     """
 
     def __init__(
@@ -202,37 +216,49 @@ class RestoreFieldOfViewColourd(MapTransform):
         colour_key: str = "colour",
         outside_class: int = 0,
         allow_missing_keys: bool = False,
+        label_key: str | None = None,
+        outside_colour: Sequence[float] = (0.0, 0.0, 0.0),
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.condition_key = condition_key
+        self.label_key = label_key
         self.colour_key = colour_key
         self.outside_class = outside_class
-        self.transform = RestoreFieldOfViewColour()
+        self.transform = RestoreFieldOfViewColour(outside_colour)
 
     def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
         d = dict(data)
         for key in self.key_iterator(d):
-            outside = d[self.condition_key][self.outside_class] > 0.5
+            if self.label_key is None:
+                outside = d[self.condition_key][self.outside_class] > 0.5
+            else:
+                outside = d[self.label_key][0] == self.outside_class
             d[key] = self.transform(d[key], d[self.colour_key].to(d[key].device), outside.to(d[key].device))
         return d
 
 
 class SampleColour(Transform):
-    """Colour for a synthetic eye: a random mixture of the colours of two training eyes.
+    """Colour for a synthetic eye: a random mixture of the colours of two training eyes, or the mean of all.
 
     Args:
         colours: colours of the training eyes as `FieldOfViewColour` gives them, shape (N, 6).
         seed: seed; case i of a seed has the same colour in every run.
+        kind: "sampled" for a mixture, "mean" for the mean, the best guess for an eye of unknown colour.
 
     Raises:
-        ValueError: when there is no colour to sample from.
+        ValueError: when there is no colour to sample from, or for another kind.
     """
 
-    def __init__(self, colours: Sequence[Sequence[float]], seed: int = 0) -> None:
+    def __init__(self, colours: Sequence[Sequence[float]], seed: int = 0, kind: str = "sampled") -> None:
         self.colours = np.asarray(colours, dtype=np.float32)
         self.seed = seed
+        self.kind = kind
         if self.colours.ndim != 2 or len(self.colours) == 0:
             raise ValueError(f"colours must have shape (N, 6) with N >= 1, got {self.colours.shape}")
+        if kind not in ("sampled", "mean"):
+            raise ValueError(
+                f'the colour of generated eyes is "sampled" from those of training or their "mean", not {kind!r}'
+            )
 
     def __call__(self, index: int) -> torch.Tensor:
         """
@@ -242,6 +268,8 @@ class SampleColour(Transform):
         Returns:
             shape (6,), as `FieldOfViewColour`.
         """
+        if self.kind == "mean":
+            return torch.as_tensor(self.colours.mean(0))
         rng = np.random.default_rng([self.seed, int(index)])
         first, second = self.colours[rng.integers(len(self.colours), size=2)]
         share = rng.random()
@@ -256,14 +284,20 @@ class SampleColourd(Transform):
         output_key: key under which the six numbers are stored.
         index_key: key of the number of the case.
         seed: see `SampleColour`.
+        kind: see `SampleColour`.
     """
 
     def __init__(
-        self, colours: Sequence[Sequence[float]], output_key: str = "colour", index_key: str = "index", seed: int = 0
+        self,
+        colours: Sequence[Sequence[float]],
+        output_key: str = "colour",
+        index_key: str = "index",
+        seed: int = 0,
+        kind: str = "sampled",
     ) -> None:
         self.output_key = output_key
         self.index_key = index_key
-        self.transform = SampleColour(colours, seed)
+        self.transform = SampleColour(colours, seed, kind)
 
     def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
         d = dict(data)

@@ -19,12 +19,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from monai.transforms import Transform
+from monai.utils import ensure_tuple_rep
 
-from ..utils.errors import DataError
+from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import from_picture, read_label_map, read_mask, read_rgb
 from ..utils.label_set import LabelSet, get_label_set
 from .compose_label_map import compose_fundus_label_map
 from .field_of_view import derive_field_of_view
+from .resample_area import resample_area
 
 __all__ = ["LoadFundusCaseD", "LoadFundusCaseDict", "LoadFundusCased"]
 
@@ -45,11 +47,12 @@ class LoadFundusCased(Transform):
         label_key: key of the label map.
         image_dtype: `"float32"`, or `"uint8"` to keep a cached data set at a quarter of the memory (cast after the
             random crop, `ScaleIntensityRanged` does).
-        spatial_size: (X, Y) to which a case is resized, its proportions not kept: the photograph by area averaging
-            (bilinear where it grows), the label map to the class with the largest share of each pixel. None keeps the
-            size of the files.
+        spatial_size: (X, Y), or one number for both, to which a case is resized, its proportions not kept: the
+            photograph by area averaging (linearly where a side grows), the label map to the class with the largest
+            share of each pixel. None keeps the size of the files.
 
     Raises:
+        ConfigError: When `spatial_size` is no size.
         DataError: When a file is missing, unreadable, holds unexpected values, or sizes differ; names the files.
     """
 
@@ -59,7 +62,7 @@ class LoadFundusCased(Transform):
         image_key: str = "image",
         label_key: str = "label",
         image_dtype: str = "float32",
-        spatial_size: Sequence[int] | None = None,
+        spatial_size: Sequence[int] | int | None = None,
     ) -> None:
         if image_dtype not in ("float32", "uint8"):
             raise ValueError(f"image_dtype must be 'float32' or 'uint8', got {image_dtype!r}")
@@ -67,7 +70,7 @@ class LoadFundusCased(Transform):
         self.image_key = image_key
         self.label_key = label_key
         self.image_dtype = getattr(torch, image_dtype)
-        self.spatial_size = None if spatial_size is None else tuple(int(side) for side in spatial_size)
+        self.spatial_size = None if spatial_size is None else _checked_size(spatial_size)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -92,14 +95,14 @@ class LoadFundusCased(Transform):
     def _resized_image(self, image: torch.Tensor) -> torch.Tensor:
         if self.spatial_size is None or tuple(image.shape[1:]) == self.spatial_size:
             return image
-        return _resample(image[None].float(), self.spatial_size)[0].round()
+        return resample_area(image, self.spatial_size).round()
 
     def _resized_label(self, label: torch.Tensor) -> torch.Tensor:
         if self.spatial_size is None or tuple(label.shape[1:]) == self.spatial_size:
             return label
-        one_hot = F.one_hot(label[0].long(), self.label_set.num_classes).movedim(-1, 0).float()
-        # of two classes with the same share the later one wins: thin structures come last in a label set
-        shares = _resample(one_hot[None], self.spatial_size)[0].flip(0)
+        one_hot = F.one_hot(label[0].long(), self.label_set.num_classes).movedim(-1, 0)
+        # of two classes with the same share (but for rounding) the later one wins: thin structures come last in a set
+        shares = (resample_area(one_hot, self.spatial_size) * 1e5).round().flip(0)
         return (len(shares) - 1 - shares.argmax(0, keepdim=True)).to(torch.uint8)
 
     def _compose(self, photograph: np.ndarray | None, image_path: Any, vessel_path: Any, fov_path: Any) -> np.ndarray:
@@ -127,9 +130,14 @@ class LoadFundusCased(Transform):
         return compose_fundus_label_map(vessel, fov)
 
 
-def _resample(x: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
-    shrinks = size[0] <= x.shape[2] and size[1] <= x.shape[3]
-    return F.interpolate(x, size, mode="area") if shrinks else F.interpolate(x, size, mode="bilinear")
+def _checked_size(spatial_size: Sequence[int] | int) -> tuple[int, ...]:
+    try:
+        size = tuple(int(side) for side in ensure_tuple_rep(spatial_size, 2))
+    except (TypeError, ValueError):
+        size = ()
+    if not size or min(size) < 1:
+        raise ConfigError(f"an image size is two whole numbers, width and height in pixels, not {spatial_size!r}")
+    return size
 
 
 def _same_size(path: Any, array: np.ndarray, other_path: Any, other: np.ndarray) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 
 from .errors import DataError
 
-__all__ = ["FUNDUS_VESSEL", "LABEL_SETS", "LabelSet", "get_label_set"]
+__all__ = ["FUNDUS_DISC_VESSEL", "FUNDUS_VESSEL", "LABEL_SETS", "LabelSet", "get_label_set"]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,14 @@ FUNDUS_VESSEL = LabelSet(
     colors=((0, 0, 0), (160, 72, 38), (255, 236, 160)),
 )
 
-LABEL_SETS: dict[str, LabelSet] = {FUNDUS_VESSEL.name: FUNDUS_VESSEL}
+# a vessel that crosses the disc is vessel; the disc lies between retina and vessel, so that ties go the same way
+FUNDUS_DISC_VESSEL = LabelSet(
+    name="fundus_disc_vessel",
+    class_names=("outside", "retina", "optic_disc", "vessel"),
+    colors=((0, 0, 0), (160, 72, 38), (250, 172, 60), (255, 236, 160)),
+)
+
+LABEL_SETS: dict[str, LabelSet] = {labels.name: labels for labels in (FUNDUS_VESSEL, FUNDUS_DISC_VESSEL)}
 
 
 def get_label_set(label_set: str | LabelSet | Mapping[str, Any]) -> LabelSet:

@@ -12,26 +12,38 @@
 
 from __future__ import annotations
 
+from .ablation import ablation_runs, ablation_stages, merge_overrides
+from .ablation_summary import summarise_ablation
 from .bundle_folder import find_bundles_dir
 from .contact_sheet import write_contact_sheet
 from .label_map_audit import audit_label_maps
+from .required_folder import required_folder
 from .stage import BundleStage, FunctionStage, WorkflowStage
 from .stage_record import StageRecord, changed_settings, flatten_settings, folder_signature, settings_fingerprint
 from .staged_workflow import StagedWorkflow
+from .translation_summary import summarise_translation
 from .two_stage_summary import summarise_two_stage
+from .workflow_run_stage import WorkflowRunStage
 
 __all__ = [
     "BundleStage",
     "FunctionStage",
     "StageRecord",
     "StagedWorkflow",
+    "WorkflowRunStage",
     "WorkflowStage",
+    "ablation_runs",
+    "ablation_stages",
     "audit_label_maps",
     "changed_settings",
     "find_bundles_dir",
     "flatten_settings",
     "folder_signature",
+    "merge_overrides",
+    "required_folder",
     "settings_fingerprint",
+    "summarise_ablation",
+    "summarise_translation",
     "summarise_two_stage",
     "write_contact_sheet",
 ]

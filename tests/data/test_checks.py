@@ -87,6 +87,27 @@ class TestCheckDataset(unittest.TestCase):
         with self.assertRaisesRegex(DataError, "no photograph"):
             check_dataset(made, verbose=False, require_image=True)
 
+    def test_masks_with_grey_levels_are_counted(self):
+        folder = make_drive(self.folder, training=5)
+        manual = folder / "training" / "1st_manual"
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            report = check_dataset(folder)
+        self.assertEqual([row["vessel_masks"] for row in report["sections"].values()], [3, 2, 2])
+        self.assertEqual([row["grey_masks"] for row in report["sections"].values()], [0, 0, 0])
+        self.assertNotIn("grey", output.getvalue())
+        for name, levels in (("03", (0, 40, 255)), ("04", (3, 253)), ("07", (0, 40, 200, 255))):
+            mask = np.array(Image.open(manual / f"{name}_manual1.gif").convert("L"))
+            grey = np.where(mask > 0, levels[-1], levels[0]).astype(np.uint8)
+            grey[0, : len(levels) - 2] = levels[1:-1]
+            Image.fromarray(grey).save(manual / f"{name}_manual1.gif")
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            report = check_dataset(folder)
+        # two levels of whatever value are none between
+        self.assertEqual([row["grey_masks"] for row in report["sections"].values()], [1, 1, 0])
+        self.assertIn("2 of 7 vessel masks hold grey levels; above 127 is vessel", output.getvalue())
+        made = check_dataset(make_synthetic(self.folder / "made"), verbose=False, val_count=0)
+        self.assertEqual(made["sections"]["training"]["vessel_masks"], 0)
+
     def test_zero_files_is_an_error(self):
         with self.assertRaisesRegex(DataError, "it is empty"):
             check_dataset(self.folder, verbose=False)
@@ -106,6 +127,11 @@ class TestCheckDataset(unittest.TestCase):
         report = check_dataset([str(drive), {"dataset_dir": str(made), "val_count": 0}], verbose=False)
         self.assertEqual(report["sections"]["training"]["sources"], {"real": 2, "synthetic": 3})
         json.dumps(report)
+
+    def test_retina_blood_vessel(self):
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            check_dataset(data_root("KAGGLE_RETINA_BLOOD_VESSEL"), sections="test")
+        self.assertIn("20 of 20 vessel masks hold grey levels; above 127 is vessel", output.getvalue())
 
     def test_drive(self):
         report = check_dataset(data_root("DRIVE"), verbose=False)

@@ -19,7 +19,7 @@ from monai.engines import IterationEvents
 from torch import nn
 
 from monai_retinasynth.engines import GanIterationEvents, PrepareTranslationBatch
-from monai_retinasynth.losses import R1Penalty
+from monai_retinasynth.losses import DiscriminatorLoss, R1Penalty
 from monai_retinasynth.utils.errors import ConfigError
 from tests.engines.tiny_gan import TinyPairDiscriminator, pair_batches, paired_trainer
 
@@ -66,9 +66,52 @@ class TestPairedGanTrainer(unittest.TestCase):
         trainer.run()
         self.assertEqual(set(fired), {*IterationEvents, *GanIterationEvents})
         named = {getattr(k, "value", k) for k in trainer.state.output}
-        terms = {"d_adversarial", "d_r1_penalty", "g_adversarial", "g_feature_matching", "g_l1"}
+        terms = {"d_adversarial", "d_real", "d_fake", "d_r1_penalty", "g_adversarial", "g_feature_matching", "g_l1"}
         self.assertEqual(named, {"reals", "fakes", "condition", "loss", "g_loss", "d_loss"} | terms)
         self.assertFalse(any(value.requires_grad for value in trainer.state.output.values()))
+
+    def test_both_sides_of_the_discriminator_s_loss_are_named(self):
+        kept = []
+
+        class Kept(DiscriminatorLoss):
+            def sides(self, real_logits, fake_logits):
+                kept.append(super().sides(real_logits, fake_logits))
+                return kept[-1]
+
+        for d_steps in (1, 2):
+            kept.clear()
+            batches = pair_batches(3, 2)
+            trainer = paired_trainer(batches, epoch_length=1, d_train_steps=d_steps)
+            trainer.d_loss_function = Kept("bce")
+            trainer.run()
+            output = trainer.state.output
+            self.assertEqual(len(kept), d_steps)
+            for name, side in (("d_real", 0), ("d_fake", 1)):
+                torch.testing.assert_close(output[name], torch.stack([pair[side].detach() for pair in kept]).mean())
+            self.assertNotAlmostEqual(output["d_real"].item(), output["d_fake"].item())
+            torch.testing.assert_close(output["d_real"] + output["d_fake"], output["d_adversarial"])
+
+    def test_sides_of_each_iteration_are_its_own(self):
+        seen = []
+        trainer = paired_trainer(pair_batches(3, 2))
+        names = ("d_real", "d_fake", "d_adversarial")
+        trainer.add_event_handler(
+            Events.ITERATION_COMPLETED, lambda e: seen.append([e.state.output[name].item() for name in names])
+        )
+        trainer.run()
+        self.assertEqual(len(seen), 3)
+        for real, fake, both in seen:
+            self.assertAlmostEqual(real + fake, both, places=5)
+
+    def test_a_loss_without_sides_has_one_name(self):
+        def wasserstein(real_logits, fake_logits):
+            return torch.stack([f.mean() - r.mean() for r, f in zip(real_logits, fake_logits)]).mean()
+
+        trainer = paired_trainer(pair_batches(1, 2))
+        trainer.d_loss_function = wasserstein
+        trainer.run()
+        self.assertIn("d_adversarial", trainer.state.output)
+        self.assertFalse({"d_real", "d_fake"} & set(trainer.state.output))
 
     def test_one_forward_for_both_steps_else_fresh_batches(self):
         for d_steps, g_steps, forwards, cases in ((1, 1, 1, 2), (2, 1, 3, 6), (1, 2, 3, 6)):
@@ -107,6 +150,27 @@ class TestPairedGanTrainer(unittest.TestCase):
         del batch["image"]
         self.assertIsNone(PrepareTranslationBatch()(batch, "cpu")[1])
 
+    def test_condition_is_the_mask_of_one_class(self):
+        batch = {**pair_batches(1, 2)[0], "coordinates": torch.rand(2, 2, 8, 8)}
+        condition, target = PrepareTranslationBatch(mask_class=2)(batch, "cpu")
+        self.assertEqual(tuple(condition.shape), (2, 1, 8, 8))
+        self.assertEqual(condition.dtype, torch.float32)
+        self.assertTrue(torch.equal(condition == 1, batch["label"] == 2))
+        self.assertTrue(torch.equal(condition == -1, batch["label"] != 2))
+        self.assertTrue(torch.equal(target, batch["image"]))
+        condition, _ = PrepareTranslationBatch(mask_class=0, coordinates_key="coordinates")(batch, "cpu")
+        self.assertTrue(torch.equal(condition[:, :1] == 1, batch["label"] == 0))
+        self.assertTrue(torch.equal(condition[:, 1:], batch["coordinates"]))
+
+    def test_condition_is_a_picture(self):
+        batch = {**pair_batches(1, 2)[0], "degraded": torch.rand(2, 3, 8, 8, dtype=torch.float64) * 2 - 1}
+        condition, target = PrepareTranslationBatch(condition_key="degraded")(batch, "cpu")
+        self.assertTrue(torch.equal(condition, batch["degraded"].float()))
+        self.assertTrue(torch.equal(target, batch["image"]))
+        # restoring photographs needs neither label map nor original
+        condition, target = PrepareTranslationBatch(condition_key="degraded")({"degraded": batch["degraded"]}, "cpu")
+        self.assertIsNone(target)
+
     def test_errors_say_what_is_wrong(self):
         with self.assertRaisesRegex(ConfigError, "no photograph"):
             paired_trainer([{"label": torch.zeros(2, 1, 8, 8, dtype=torch.uint8)}]).run()
@@ -114,6 +178,8 @@ class TestPairedGanTrainer(unittest.TestCase):
             paired_trainer(pair_batches(1, 2), g_extra_losses={"l1": 3})
         with self.assertRaisesRegex(ValueError, "shape"):
             PrepareTranslationBatch()({"label": torch.zeros(2, 3, 8, 8)}, "cpu")
+        with self.assertRaisesRegex(ConfigError, "mask_class.*condition_key.*give one of them"):
+            PrepareTranslationBatch(mask_class=0, condition_key="degraded")
 
 
 if __name__ == "__main__":

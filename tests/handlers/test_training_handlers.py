@@ -95,7 +95,7 @@ class TestTensorBoardLosses(_TemporaryFolder):
         handler = TensorBoardLosses(self.folder, interval=2)
         latent_trainer(label_batches(3, 4), epochs=2, train_handlers=[handler]).run()
         scalars = self._scalars()
-        terms = ["loss", "g_loss", "d_loss", "d_adversarial", "d_r1_penalty", "g_adversarial"]
+        terms = ["loss", "g_loss", "d_loss", "d_adversarial", "d_real", "d_fake", "d_r1_penalty", "g_adversarial"]
         tags = {f"loss/{term}" for term in terms} | {"lr/generator", "lr/discriminator", "training/images_seen"}
         self.assertEqual(set(scalars), tags)
         self.assertTrue(all(steps == [2, 4, 6] for steps in scalars.values()), scalars)
@@ -170,6 +170,22 @@ class TestImageGridHandler(_TemporaryFolder):
         inside = self.label[40:, :30] > 0
         self.assertEqual(int((np.abs(grid.astype(int) - blue).max(-1) <= 1).sum()), 2 * 9 * int(inside.sum()))
         self.assertEqual(int((np.abs(plain.astype(int) - blue).max(-1) <= 1).sum()), 0)
+
+    def test_mask_in_front_of_photographs(self):
+        vessel = from_picture(self.label == 2)
+        mask = vessel.float() * 2 - 1
+        black_and_white = (self.label == 2)[..., None].repeat(3, 2).astype(np.uint8) * 255
+        self.assertTrue(np.array_equal(as_picture(mask, self.label_set), black_and_white))
+        # a mask without any vessel is black, not a label map of class 0
+        self.assertFalse(as_picture(torch.full_like(mask, -1.0), self.label_set).any())
+        output = dict.fromkeys(("fakes", "reals"), self.image[None]) | {"condition": mask[None]}
+        engine = SimpleNamespace(state=SimpleNamespace(output=output, iteration=1, epoch=1))
+        grid = ImageGridHandler(save_dir=self.folder).draw(engine)
+        larger = black_and_white.repeat(3, 0).repeat(3, 1)
+        height, width = larger.shape[:2]
+        row = grid[24 : 24 + height]  # below the titles
+        self.assertTrue(np.array_equal(row[:, 4 : 4 + width], larger))
+        self.assertTrue(np.array_equal(row[:, -4 - width : -4], self.photograph.repeat(3, 0).repeat(3, 1)))
 
     def test_in_training_with_the_averaged_generator(self):
         trainer = paired_trainer(pair_batches(2, 2))

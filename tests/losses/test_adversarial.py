@@ -63,6 +63,24 @@ class TestAdversarial(unittest.TestCase):
         GeneratorLoss(kind)(fake).backward()
         self.assertTrue((fake.grad < 0).all())
 
+    @parameterized.expand([(kind,) for kind in ADVERSARIAL_KINDS])
+    def test_sides_add_up_to_the_loss(self, kind):
+        loss = DiscriminatorLoss(kind, drift=0.1)
+        other = torch.tensor([[[[0.3, -1.5]]]])
+        for reals, fakes in ((REAL, FAKE), ([REAL, other], [FAKE, 2 * other])):
+            real, fake = loss.sides(reals, fakes)
+            torch.testing.assert_close(real + fake, loss(reals, fakes))
+            # each side depends on its own logits alone
+            torch.testing.assert_close(loss.sides(reals, reals)[0], real)
+            torch.testing.assert_close(loss.sides(fakes, fakes)[1], fake)
+            self.assertNotAlmostEqual(loss.sides(fakes, fakes)[0].item(), real.item())
+
+    def test_sides_of_bce_are_halves_of_the_cross_entropies(self):
+        real, fake = DiscriminatorLoss("bce").sides(REAL, FAKE)
+        entropy = torch.nn.BCELoss()  # on the probabilities, as papers write it
+        self.assertAlmostEqual(real.item(), 0.5 * entropy(REAL.sigmoid(), torch.ones(2, 1)).item(), places=6)
+        self.assertAlmostEqual(fake.item(), 0.5 * entropy(FAKE.sigmoid(), torch.zeros(2, 1)).item(), places=6)
+
     def test_drift(self):
         plain, drift = DiscriminatorLoss("wgan"), DiscriminatorLoss("wgan", drift=0.1)
         self.assertAlmostEqual((drift(REAL, FAKE) - plain(REAL, FAKE)).item(), 0.1 * (0.25 + 4.0) / 2, places=6)
@@ -79,6 +97,8 @@ class TestAdversarial(unittest.TestCase):
             GeneratorLoss()([torch.rand(1, 8, 4, 4), torch.rand(1, 1, 2, 2)])
         with self.assertRaisesRegex(ValueError, "1 scales of real logits but 2"):
             DiscriminatorLoss()(REAL, [FAKE, FAKE])
+        with self.assertRaisesRegex(ValueError, "2 scales of real logits but 1"):
+            DiscriminatorLoss().sides([REAL, REAL], [FAKE])
         with self.assertRaisesRegex(ValueError, "empty"):
             logits_by_scale([])
 

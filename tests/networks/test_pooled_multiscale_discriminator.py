@@ -14,6 +14,7 @@ import unittest
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from monai_retinasynth.losses import R1Penalty
 from monai_retinasynth.networks import PooledMultiscaleDiscriminator
@@ -47,6 +48,16 @@ class TestPooledMultiscaleDiscriminator(NetworkTester, unittest.TestCase):
         self.assertEqual(widths, [64, 128, 256, 512])
         per_scale = [sum(p.numel() for p in scale.parameters()) for scale in network.scales]
         self.assertEqual(len(set(per_scale)), 1)
+
+    def test_probabilities_are_those_of_the_logits(self):
+        network, (x,) = self.make().eval(), self.inputs()
+        for found, features in zip(network.probabilities(x), network(x), strict=True):
+            torch.testing.assert_close(found, 1 / (1 + torch.exp(-features[-1])))
+            self.assertEqual(found.shape[1], 1)
+            self.assertGreater(found.min().item(), 0.0)
+            self.assertLess(found.max().item(), 1.0)
+        with torch.autocast("cpu", torch.bfloat16):
+            self.assertEqual(network.probabilities(x)[0].dtype, torch.float32)
 
     def test_coarser_scales_see_the_pooled_input(self):
         network, (x,) = self.make().eval(), self.inputs()
@@ -89,6 +100,31 @@ class TestSpectralNorm(TestPooledMultiscaleDiscriminator):
             network(x)
         weight = network.eval().scales[0].layers[1][0].weight.flatten(1)
         self.assertAlmostEqual(torch.linalg.matrix_norm(weight, 2).item(), 1.0, delta=0.02)
+
+
+class TestPatchGan(unittest.TestCase):
+    """The discriminator of the pix2pix recipe: one scale, four layers of stride 2, batch norm."""
+
+    def test_layers(self):
+        with torch.device("meta"):
+            network = PooledMultiscaleDiscriminator(4, num_layers=4, num_scales=1, norm="batch")
+        (scale,) = network.scales
+        convolutions = [m for m in scale.modules() if isinstance(m, nn.Conv2d)]
+        self.assertEqual([layer.out_channels for layer in convolutions], [64, 128, 256, 512, 512, 1])
+        self.assertEqual([layer.in_channels for layer in convolutions], [4, 64, 128, 256, 512, 512])
+        self.assertEqual([layer.stride for layer in convolutions], [(s, s) for s in (2, 2, 2, 2, 1, 1)])
+        self.assertEqual({layer.kernel_size for layer in convolutions}, {(4, 4)})
+        normed = [any(isinstance(m, nn.BatchNorm2d) for m in layer.modules()) for layer in scale.layers]
+        self.assertEqual(normed, [False, True, True, True, True, False])
+        slopes = [m.negative_slope for m in scale.modules() if isinstance(m, nn.LeakyReLU)]
+        self.assertEqual(slopes, [0.2] * 5)
+
+    def test_batch_norm_is_switchable(self):
+        for norm, expected in (("batch", 3), ("none", 0)):
+            network = tiny(num_layers=3, num_scales=1, norm=norm)
+            self.assertEqual(sum(isinstance(m, nn.BatchNorm2d) for m in network.modules()), expected)
+            (probabilities,) = network.probabilities(torch.rand(1, 6, 32, 32))
+            self.assertEqual(tuple(probabilities.shape), (1, 1, 7, 7))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,17 @@ class TestFieldOfViewColour(unittest.TestCase):
         sample = {"pred": normalised, "image": condition, "colour": data["colour"]}
         torch.testing.assert_close(RestoreFieldOfViewColourd()(sample)["pred"], restored)
 
+    def test_restore_reads_the_label_map_where_the_condition_is_something_else(self):
+        data = FieldOfViewColourd()(eye())
+        normalised = NormalizeFieldOfViewColour()(data["image"], data["colour"], data["label"][0] == 0)
+        mask = (data["label"] == 2).float() * 2 - 1
+        # as an evaluator hands it on: its output replaces the label map of the batch by its target
+        sample = {"pred": normalised, "image": mask, "label": None, "colour": data["colour"]}
+        sample["label_map"] = data["label"]
+        restored = RestoreFieldOfViewColourd(label_key="label_map")(sample)["pred"]
+        torch.testing.assert_close(restored[:, 2:], data["image"][:, 2:].float() / 127.5 - 1)
+        self.assertTrue((restored[:, :2] == -1).all())
+
     def test_another_colour_is_the_colour_asked_for(self):
         data = FieldOfViewColourd()(eye())
         outside = data["label"][0] == 0
@@ -94,6 +105,18 @@ class TestSampleColour(unittest.TestCase):
         other = SampleColour(self.colours, seed=4)
         self.assertFalse(torch.equal(torch.stack([other(i) for i in range(50)]), drawn))
         torch.testing.assert_close(SampleColourd(self.colours, seed=3)({"index": 7})["colour"], drawn[7])
+
+    def test_mean(self):
+        sample = SampleColour([[0.0] * 6, [1.0] * 6, [0.5, 0.8, 0.5, 0.5, 0.5, 0.2]], kind="mean")
+        expected = torch.tensor([0.5, 0.6, 0.5, 0.5, 0.5, 0.4])
+        torch.testing.assert_close(sample(0), expected)
+        torch.testing.assert_close(sample(5), expected)
+        of_two = SampleColourd(self.colours, kind="mean")({"index": 1})["colour"]
+        torch.testing.assert_close(of_two, torch.full((6,), 0.5))
+
+    def test_unknown_kind(self):
+        with self.assertRaisesRegex(ValueError, '"sampled".*"mean", not \'median\''):
+            SampleColour(self.colours, kind="median")
 
     def test_no_colours(self):
         with self.assertRaisesRegex(ValueError, "shape"):

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from monai.data import DataLoader, Dataset
+from parameterized import parameterized
 from PIL import Image
 
 from monai_retinasynth.transforms import LoadFundusCased
-from monai_retinasynth.utils import DataError, read_mask, write_label_map, write_rgb
+from monai_retinasynth.utils import ConfigError, DataError, read_mask, write_label_map, write_rgb
 from tests.real_data import data_root
 
 
@@ -101,6 +102,76 @@ class TestLoadFundusCased(unittest.TestCase):
         other = {"name": "two", "class_names": ["ground", "vessel"], "colors": [[0, 0, 0], [9, 9, 9]]}
         with self.assertRaisesRegex(DataError, "store label maps"):
             LoadFundusCased(other)({"image": self.image, "vessel": self.vessel_file})
+
+    @parameterized.expand([((40, 30),), ((20, 60),), ([33, 17],), ((120, 100),), ((60, 100),)])
+    def test_sizes(self, size):
+        case = {"image": self.image, "vessel": self.vessel_file, "fov": self.fov_file}
+        loaded = LoadFundusCased(spatial_size=size)(case)
+        self.assertEqual((tuple(loaded["image"].shape[1:]), tuple(loaded["label"].shape[1:])), (tuple(size),) * 2)
+        self.assertEqual((loaded["image"].dtype, loaded["label"].dtype), (torch.float32, torch.uint8))
+        self.assertEqual(set(loaded["label"].unique().tolist()), {0, 1, 2})
+        inside = (loaded["label"] > 0).float().mean().item()
+        self.assertAlmostEqual(inside, self.fov.mean(), delta=0.02)
+        # the photograph follows its label map: bright inside, dark outside
+        level = loaded["image"][0][loaded["label"][0] == 1].mean()
+        self.assertGreater(float(level), 170)
+
+    def test_one_number_for_both_sides(self):
+        case = {"image": self.image, "vessel": self.vessel_file, "fov": self.fov_file}
+        loaded = LoadFundusCased(spatial_size=32, image_dtype="uint8")(case)
+        self.assertEqual((tuple(loaded["image"].shape), loaded["image"].dtype), ((3, 32, 32), torch.uint8))
+        for wrong in ((0, 4), (4, 5, 6), "big", (-3, 3)):
+            with self.subTest(wrong), self.assertRaisesRegex(ConfigError, "two whole numbers"):
+                LoadFundusCased(spatial_size=wrong)
+
+    def test_photograph_is_averaged_over_areas(self):
+        picture = np.random.default_rng(0).integers(0, 256, (4, 6, 3)).astype(np.uint8)
+        image = self._save("random.png", picture)
+        write_label_map(self.folder / "label.png", np.ones((4, 6)), "fundus_vessel")
+        case = {"image": image, "label": self.folder / "label.png"}
+        loaded = LoadFundusCased(spatial_size=(3, 2))(case)["image"]
+        means = picture.reshape(2, 2, 3, 2, 3).astype(float).mean(axis=(1, 3))
+        np.testing.assert_array_equal(loaded.numpy().transpose(2, 1, 0), np.round(means))
+        # a column of three that becomes two: the middle one counts for both by half
+        thirds = LoadFundusCased(spatial_size=(4, 4))(case)["image"].numpy().transpose(2, 1, 0)
+        expected = (picture[:, 0].astype(float) + 0.5 * picture[:, 1]) / 1.5
+        np.testing.assert_allclose(thirds[:, 0], expected, atol=0.51)
+
+    def test_ties_go_to_the_later_class(self):
+        # every other column is vessel: at (3, 2) each pixel is half vessel
+        columns = np.broadcast_to(np.arange(6) % 2, (4, 6))
+        write_label_map(self.folder / "label.png", 1 + columns, "fundus_vessel")
+        for size, expected in (((3, 2), [2, 2, 2]), ((4, 4), [1, 1, 2, 2]), ((2, 2), [1, 2])):
+            label = LoadFundusCased(spatial_size=size)({"label": self.folder / "label.png"})["label"][0]
+            self.assertEqual(label[:, 0].tolist(), expected)
+        # the outside and the vessel tie, and retina has less
+        write_label_map(self.folder / "label.png", np.array([[0, 2, 0, 2, 1]]), "fundus_vessel")
+        label = LoadFundusCased(spatial_size=(1, 1))({"label": self.folder / "label.png"})["label"]
+        self.assertEqual(label.tolist(), [[[2]]])
+
+    @parameterized.expand([(3,), (5,), (7,), (11,)])
+    def test_ties_do_not_depend_on_rounding(self, new):
+        # a row of `new` pixels, each of which covers as much of the two classes, at sizes that are no binary fractions
+        row = np.repeat([1, 2], new)[None]
+        mixed = row.reshape(2, new).T.reshape(1, -1)  # 1 2 1 2 ...
+        write_label_map(self.folder / "label.png", np.repeat(mixed, 3, axis=0), "fundus_vessel")
+        label = LoadFundusCased(spatial_size=(new, 1))({"label": self.folder / "label.png"})["label"]
+        self.assertEqual(label[0, :, 0].tolist(), [2] * new)
+
+    def test_label_maps_alone_and_of_other_label_sets(self):
+        classes = np.array([[0, 0, 1, 1], [0, 0, 1, 3], [2, 2, 3, 3], [2, 0, 3, 3]])
+        write_label_map(self.folder / "label.png", classes, "fundus_disc_vessel")
+        load = LoadFundusCased("fundus_disc_vessel", spatial_size=(2, 2))
+        label = load({"label": self.folder / "label.png"})["label"]
+        self.assertEqual(label[0].T.tolist(), [[0, 1], [2, 3]])
+        larger = LoadFundusCased("fundus_disc_vessel", spatial_size=(16, 12))({"label": self.folder / "label.png"})
+        self.assertEqual(set(larger["label"].unique().tolist()), {0, 1, 2, 3})  # nothing between two classes
+
+    def test_size_of_the_files_is_left_alone(self):
+        case = {"image": self.image, "vessel": self.vessel_file, "fov": self.fov_file}
+        plain, same = LoadFundusCased()(case), LoadFundusCased(spatial_size=(80, 60))(case)
+        for key in ("image", "label"):
+            torch.testing.assert_close(plain[key], same[key], rtol=0, atol=0)
 
     def test_drive(self):
         root = data_root("DRIVE") / "test"

@@ -26,6 +26,16 @@ class TestLabelSet(unittest.TestCase):
         self.assertEqual(len(palette), 768)
         self.assertEqual(tuple(palette[6:9]), FUNDUS_VESSEL.colors[2])
 
+    def test_fundus_disc_vessel(self):
+        labels = get_label_set("fundus_disc_vessel")
+        self.assertEqual(labels.class_names, ("outside", "retina", "optic_disc", "vessel"))
+        for name in FUNDUS_VESSEL.class_names:  # a class looks the same in both sets
+            colors = [known.colors[known.index(name)] for known in (FUNDUS_VESSEL, labels)]
+            self.assertEqual(colors[0], colors[1])
+        disc = np.array(labels.colors[2], int)
+        for other in (1, 3):
+            self.assertGreater(np.abs(disc - labels.colors[other]).max(), 60)
+
     def test_plain_form_round_trip(self):
         again = get_label_set(FUNDUS_VESSEL.to_dict())
         self.assertEqual(again, FUNDUS_VESSEL)

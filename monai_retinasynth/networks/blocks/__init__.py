@@ -25,25 +25,37 @@ from .progressive_stages import (
     progressive_width,
 )
 from .resampled_conv import FUSED_FROM, UpsampledConv2d, downsampling_conv2d, kernel_sums, upsampling_conv2d
+from .small_map_conv import (
+    PRODUCT_UP_TO,
+    DoublingConvTranspose2d,
+    HalvingConv2d,
+    doubling_conv_transpose2d,
+    halving_conv2d,
+)
 from .translation_blocks import ReflectedResidualBlock, conv_norm_relu, upsample_norm_relu
 
 __all__ = [
     "FUSED_FROM",
     "IMAGE_NORMS",
+    "PRODUCT_UP_TO",
     "DiscriminatorEnd",
     "DiscriminatorStage",
+    "DoublingConvTranspose2d",
     "EqualizedConv2d",
     "EqualizedLinear",
     "EqualizedResamplingConv2d",
     "FastInstanceNorm2d",
     "GeneratorStage",
     "GeneratorStart",
+    "HalvingConv2d",
     "MinibatchStdDev",
     "PixelNorm",
     "ReflectedResidualBlock",
     "UpsampledConv2d",
     "conv_norm_relu",
+    "doubling_conv_transpose2d",
     "downsampling_conv2d",
+    "halving_conv2d",
     "kernel_sums",
     "make_image_norm",
     "progressive_resolutions",

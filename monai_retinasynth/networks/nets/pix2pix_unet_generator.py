@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The U-Net generator of pix2pix (Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Nets")."""
+"""The U-Net generator of pix2pix (Isola et al., Image-to-Image Translation with Conditional Adversarial Nets, 2017)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from torch import nn
 
 from ..blocks.image_norms import make_image_norm
 from ..blocks.resampled_conv import UpsampledConv2d
+from ..blocks.small_map_conv import DoublingConvTranspose2d, HalvingConv2d
 
 __all__ = ["Pix2PixUNetGenerator"]
 
@@ -93,10 +94,10 @@ class Pix2PixUNetGenerator(nn.Module):
         *outer, innermost = widths
         self.encoder = nn.ModuleList()
         for k, (before, width) in enumerate(zip([in_channels, *outer], outer)):
-            conv = nn.Conv2d(before, width, 4, 2, padding=1, bias=bias or k == 0)
+            conv = HalvingConv2d(before, width, bias=bias or k == 0)
             layers = [conv, normalise(width)] if k else [conv]
             self.encoder.append(nn.Sequential(*layers, nn.LeakyReLU(0.2)))
-        self.bottleneck = nn.Sequential(nn.Conv2d(outer[-1], innermost, 4, 2, padding=1), nn.ReLU())
+        self.bottleneck = nn.Sequential(HalvingConv2d(outer[-1], innermost), nn.ReLU())
         self.decoder = nn.ModuleList()
         before = innermost
         for k, width in enumerate(reversed(outer)):
@@ -147,7 +148,7 @@ class Pix2PixUNetGenerator(nn.Module):
 
 def _doubling(in_channels: int, out_channels: int, upsample: str, bias: bool) -> nn.Module:
     if upsample == "transposed":
-        return nn.ConvTranspose2d(in_channels, out_channels, 4, 2, padding=1, bias=bias)
+        return DoublingConvTranspose2d(in_channels, out_channels, bias=bias)
     if upsample == "resize":
         return UpsampledConv2d(in_channels, out_channels, bias=bias)
     raise ValueError(f'upsample must be "transposed" or "resize", not {upsample!r}')

@@ -113,3 +113,16 @@ class PooledMultiscaleDiscriminator(nn.Module):
                 x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
             results.append(net(x))
         return results
+
+    def probabilities(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """How probably each patch is real: the sigmoid of the logits.
+
+        The losses take the logits, whose cross-entropy stays finite where a probability would round to 0 or 1.
+
+        Args:
+            x: see `forward`.
+
+        Returns:
+            For each scale, the finest first, (B, 1, X', Y') float32 in [0, 1].
+        """
+        return [torch.sigmoid(features[-1].float()) for features in self(x)]
