@@ -84,6 +84,7 @@ setup(
         "nibabel",
         "itk>=5.3",
         "pillow>=10",
+        "matplotlib>=3.7",
         "scikit-image>=0.22",
         "scipy>=1.11",
         "scikit-learn>=1.3",

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from two_stage_results import commit, machine  # beside this script
+
 from monai_retinasynth.utils import atomic_write
 
 _FIGURES = ("mse_pm1", "mse_01", "ssim", "ssim_gaussian", "psnr", "mse_pm1_fov", "psnr_fov")

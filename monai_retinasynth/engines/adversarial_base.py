@@ -52,9 +52,9 @@ class TwoPlayerTrainer(Trainer):
 
     Output of an iteration, all detached tensors on the device: ``reals``, ``fakes``, the generator's input (``latents``
     or ``condition``), ``d_loss`` and ``g_loss`` (what the two optimizers minimised, averaged over the steps of the
-    iteration), ``loss`` (their sum), and every term by name: ``d_adversarial`` and, where `d_loss_function` has the method
-    ``sides``, its two summands ``d_real`` and ``d_fake``; ``d_<regulariser>`` (its latest value without the interval's
-    factor); ``g_adversarial``, ``g_<term>``.
+    iteration), ``loss`` (their sum), and every term by name: ``d_adversarial`` and, where `d_loss_function` has
+    ``sides()``, its two summands ``d_real`` and ``d_fake``; ``d_<regulariser>`` (its latest value without the
+    interval's factor); ``g_adversarial``, ``g_<term>``.
 
     Counters in ``engine.state``, part of ``state_dict()``: ``images_seen`` (real images shown to the discriminator by
     all processes), ``d_steps``, ``latents_drawn``.
@@ -88,8 +88,8 @@ class TwoPlayerTrainer(Trainer):
         train_handlers: handlers to attach.
         amp: autocast on whatever device is used; parameters, penalties and losses stay float32.
         amp_dtype: ``"bfloat16"``; float16 would need loss scaling, which gradient penalties do not survive.
-        channels_last: memory format of networks and images; "images" leaves the weights as they are, which makes the fused
-            Adam of networks with many weights on small maps three times as fast.
+        channels_last: memory format of networks and images; "images" leaves the weights as they are, with which fused
+            Adam takes a third of the time and products on small maps need no copy.
         decollate: turn batch and output into lists of samples after MODEL_COMPLETED.
         optim_set_to_none: see `torch.optim.Optimizer.zero_grad`.
         to_kwargs: more arguments for `prepare_batch`.

@@ -76,7 +76,7 @@ class TestPix2PixWorkflow(unittest.TestCase):
         run = self.run_workflow(
             "improved",
             recipe="pix2pix_improved",
-            translation={**TRANSLATION, "normalise_colour": True},
+            normalise_colour=True,
             vessel_checkpoint=str(network),
         )
         summary = json.loads((run / "summary" / "summary.json").read_text())
