@@ -76,7 +76,7 @@ class TestPix2PixWorkflow(unittest.TestCase):
         run = self.run_workflow(
             "improved",
             recipe="pix2pix_improved",
-            normalise_colour=True,
+            vessel_rows=["real", "generated", "generated_own_colour", "mean_photograph"],
             vessel_checkpoint=str(network),
         )
         summary = json.loads((run / "summary" / "summary.json").read_text())
