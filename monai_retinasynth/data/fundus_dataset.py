@@ -73,4 +73,6 @@ class FundusDataset(CacheDataset):
         return len(self.data) * self.repeat
 
     def _transform(self, index: int) -> Any:
+        if index >= len(self):
+            raise IndexError(f"the data set has {len(self)} items, asked for number {index}")  # ends a plain loop
         return super()._transform(index % len(self.data))

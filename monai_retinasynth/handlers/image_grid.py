@@ -51,6 +51,9 @@ class ImageGridHandler:
         tag: TensorBoard tag and beginning of the file names.
         colour_key: key of the eyes' colours in the batch, where the trainer's photographs are colour-normalised (see
             `NormalizeFieldOfViewColour`): they are shown in their colours. None for photographs that are not.
+        label_key: key of the label map (B, 1, X, Y) in the batch, class 0 outside the field of view; for `colour_key`.
+        source_channels: how many of the condition's channels are shown, as further ones hold coordinates; None for those
+            of a one-hot label map.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class ImageGridHandler:
         epoch_level: bool = False,
         tag: str = "samples",
         colour_key: str | None = None,
+        label_key: str = "label",
+        source_channels: int | None = None,
     ) -> None:
         wants_tensorboard = log_dir is not None or summary_writer is not None or save_dir is None
         self.source = WriterSource(summary_writer, log_dir) if wants_tensorboard else None
@@ -76,6 +81,8 @@ class ImageGridHandler:
         self.epoch_level = epoch_level
         self.tag = tag
         self.colour_key = colour_key
+        self.label_key = label_key
+        self.source_channels = self.label_set.num_classes if source_channels is None else source_channels
 
     def attach(self, engine: Engine) -> None:
         """Register with a trainer; ranks other than 0 stay silent."""
@@ -97,32 +104,32 @@ class ImageGridHandler:
     def draw(self, engine: Any) -> np.ndarray:
         """The grid as an RGB picture (H, W, 3), uint8."""
         output = engine.state.output
-        columns = {"label map": self._condition(output)}
+        title = "label map" if self.source_channels == self.label_set.num_classes else "source"
+        columns = {title: self._condition(output)}
         if self.network is None:
             columns["synthetic"] = batch_of(output, "fakes", self.max_images)
         else:
             columns["synthetic"] = engine.preview(self.network, self.max_images)
         columns["real"] = batch_of(output, "reals", self.max_images)
         if self.colour_key is not None:
-            colours = engine.state.batch[self.colour_key]
-            for title in ("synthetic", "real"):
-                columns[title] = self._coloured(columns[title], colours, columns["label map"])
+            batch = engine.state.batch
+            for name in ("synthetic", "real"):
+                columns[name] = self._coloured(columns[name], batch[self.colour_key], batch[self.label_key])
         shown = {title: column for title, column in columns.items() if column is not None}
         rows = min(len(column) for column in shown.values())
         pictures = [[as_picture(column[row], self.label_set) for column in shown.values()] for row in range(rows)]
         return image_grid([[_enlarged(picture) for picture in row] for row in pictures], titles=list(shown))
 
-    def _coloured(self, images: torch.Tensor, colours: torch.Tensor, condition: torch.Tensor) -> list[torch.Tensor]:
+    def _coloured(self, images: torch.Tensor, colours: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
         restore = RestoreFieldOfViewColour()
         return [
-            restore(image.cpu(), colour.cpu(), label[0].cpu() > 0.5)
-            for image, colour, label in zip(images, colours, condition)
+            restore(image.cpu(), colour.cpu(), torch.as_tensor(label[0]).cpu() == 0)
+            for image, colour, label in zip(images, colours, labels)
         ]
 
     def _condition(self, output: Any) -> torch.Tensor | None:
         condition = batch_of(output, "condition", self.max_images)
-        # further channels (coordinates) are no classes
-        return None if condition is None else condition[:, : self.label_set.num_classes]
+        return None if condition is None else condition[:, : self.source_channels]
 
 
 def as_picture(image: torch.Tensor, label_set: LabelSet) -> np.ndarray:

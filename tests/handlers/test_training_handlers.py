@@ -161,7 +161,7 @@ class TestImageGridHandler(_TemporaryFolder):
         case = {"image": (self.image + 1) * 127.5, "label": from_picture(self.label)}
         case = NormalizeFieldOfViewColourd("image")(FieldOfViewColourd()(case))
         output = dict.fromkeys(("fakes", "reals"), case["image"][None]) | {"condition": self.one_hot[None]}
-        batch = {"colour": case["colour"][None]}
+        batch = {"colour": case["colour"][None], "label": case["label"][None]}
         engine = SimpleNamespace(state=SimpleNamespace(output=output, batch=batch, iteration=1, epoch=1))
         grid = ImageGridHandler(save_dir=self.folder, colour_key="colour").draw(engine)
         plain = ImageGridHandler(save_dir=self.folder).draw(engine)
