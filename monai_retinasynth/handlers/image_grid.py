@@ -52,8 +52,8 @@ class ImageGridHandler:
         colour_key: key of the eyes' colours in the batch, where the trainer's photographs are colour-normalised (see
             `NormalizeFieldOfViewColour`): they are shown in their colours. None for photographs that are not.
         label_key: key of the label map (B, 1, X, Y) in the batch, class 0 outside the field of view; for `colour_key`.
-        source_channels: how many of the condition's channels are shown, as further ones hold coordinates; None for those
-            of a one-hot label map.
+        source_channels: how many of the condition's channels are shown, as further ones hold coordinates; None for
+            those of a one-hot label map.
     """
 
     def __init__(
