@@ -214,7 +214,7 @@ def _draw_curves(
             axes.plot(steps, values, linewidth=2.0 if name == names[0] else 1.3, **styles[name])
             for run, (run_steps, run_values) in zip(curves[name].values(), smooth):
                 if not run[title].finite and len(run_steps):
-                    axes.plot(run_steps[-1:], run_values[-1:], "X", color=styles[name]["color"], markersize=8)
+                    axes.plot(run_steps[-1:], run_values[-1:], "X", color=styles[name]["color"], markersize=8, zorder=5)
             shown.append(values)
         _scale(axes, np.concatenate(shown))
     for axes in list(grid.flat)[len(panels) :]:
@@ -264,5 +264,7 @@ def _caption(
         spacing = int(np.median(np.diff(first.steps))) if len(first.steps) > 1 else 1
         window = summary["smoothing"]
         smoothing = f"running mean over {window} entries ({window * spacing} iterations)" if window > 1 else "as logged"
-        parts.append(f"Curves: {smoothing}" + (f"; thin lines are the seeds of {base['title']}." if several else "."))
+        thin = f"; thin lines are the seeds of {base['title']}" if several else ""
+        diverged = any(row["diverged_seeds"] for row in summary["rows"].values())
+        parts.append(f"Curves: {smoothing}{thin}{'; a cross: NaN from here on' if diverged else ''}.")
     return "\n".join(parts)

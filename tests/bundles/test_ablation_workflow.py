@@ -28,7 +28,11 @@ from tests.bundles.test_label_to_image_translation import TRAIN
 CONFIGS = BUNDLES / "workflows" / "configs"
 PHANTOM = {"size": 64, "num_training": 3, "num_validation": 0, "num_test": 1, "source": "real", "progress": False}
 WORKFLOW = {
-    "imports": ["$import monai_retinasynth.simulation", "$import monai_retinasynth.workflows"],
+    "imports": [
+        "$import monai_retinasynth",
+        "$import monai_retinasynth.simulation",
+        "$import monai_retinasynth.workflows",
+    ],
     "output_dir": "unused",
     "seed": 0,
     "bundles_dir": "$monai_retinasynth.workflows.find_bundles_dir()",

@@ -57,7 +57,7 @@ def write_workflow(folder: Path) -> str:
     """A workflow of two stages: ``first`` notes `rate`, ``second`` notes `dropout` + `seed`."""
     stage = {"_target_": "monai_retinasynth.workflows.FunctionStage", "function": "$tests.workflows.test_ablation.note"}
     config = {
-        "imports": ["$import tests.workflows.test_ablation", "$import monai_retinasynth.workflows"],
+        "imports": ["$import tests", "$import tests.workflows.test_ablation"],
         "output_dir": "unused",
         "seed": 0,
         "dataset_dir": None,
