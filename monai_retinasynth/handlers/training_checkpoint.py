@@ -46,6 +46,7 @@ class TrainingCheckpoint:
         save_dir: folder of the checkpoints.
         save_dict: what to save by name: networks (data-parallel ones are unwrapped), optimizers, schedulers, anything
             with `state_dict` and `load_state_dict`. Name the averaged generator, both networks and both optimizers.
+            None entries are left out.
         kind: what the checkpoint is for; a checkpoint of another kind is refused.
         interval: epochs between two saves; the last epoch is always saved.
         resume: go on from `filename` when it is there; False begins anew and overwrites it.
@@ -73,7 +74,9 @@ class TrainingCheckpoint:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.save_dict = {
-            name: plain_network(item) if isinstance(item, nn.Module) else item for name, item in save_dict.items()
+            name: plain_network(item) if isinstance(item, nn.Module) else item
+            for name, item in save_dict.items()
+            if item is not None
         }
         for name, item in self.save_dict.items():
             if not (hasattr(item, "state_dict") and hasattr(item, "load_state_dict")):

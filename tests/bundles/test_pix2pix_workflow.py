@@ -18,6 +18,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import torch
 from monai.bundle import ConfigWorkflow
 from parameterized import parameterized
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -62,6 +63,10 @@ class TestPix2PixWorkflow(unittest.TestCase):
             )
         self.assertEqual(set(summary["vessels"]), {"real", "generated", "mean_photograph"})
         self.assertIn("translation_training", summary["minutes"])
+        # the recipe averages no weights, and keeps no copy of them
+        checkpoint = torch.load(run / "translation_training" / "models" / "last.pt", weights_only=True)
+        self.assertIn("g_network", checkpoint)
+        self.assertNotIn("ema", checkpoint)
         # source, generated, expected, side by side
         self.assertEqual(read_rgb(run / "translation_evaluation" / "fidelity.png").shape[2], 3)
         events = EventAccumulator(str(run / "translation_training" / "tensorboard")).Reload()

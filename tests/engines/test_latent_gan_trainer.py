@@ -86,7 +86,7 @@ class TestLatentGanTrainer(unittest.TestCase):
         trainer.run()
         output = trainer.state.output
         keys = {"reals", "fakes", "latents", "loss", "g_loss", "d_loss"}
-        terms = {"d_adversarial", "d_r1_penalty", "g_adversarial"}
+        terms = {"d_adversarial", "d_real", "d_fake", "d_r1_penalty", "g_adversarial"}
         self.assertEqual({getattr(k, "value", k) for k in output}, keys | terms)
         for name, value in output.items():
             self.assertIsInstance(value, torch.Tensor, name)
