@@ -33,7 +33,7 @@ def resample_area(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         size: new (X, Y). A side that grows is interpolated linearly.
 
     Returns:
-        float32 tensor, shape (C, *size), same value range.
+        float32 tensor, shape (C, X, Y), same value range.
     """
     x, y = (int(side) for side in size)
     shrunk = (min(x, image.shape[1]), min(y, image.shape[2]))
