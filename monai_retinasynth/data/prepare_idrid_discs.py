@@ -98,7 +98,7 @@ def _settle(folder: Path, provenance: dict[str, Any]) -> None:
             earlier = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             earlier = "unreadable"
-        if earlier != provenance:
+        if not isinstance(earlier, dict) or any(earlier.get(key) != provenance[key] for key in ("origin", "size")):
             raise DataError(
                 f"{folder} holds cases of other settings ({earlier}, wanted {provenance}): choose another output_dir, "
                 "or remove the folder"

@@ -74,7 +74,7 @@ class PrepareTranslationBatch(PrepareBatch):
         condition_key: key of a picture (B, C, X, Y) in [-1, 1] that is the condition, such as a degraded photograph.
 
     Raises:
-        ConfigError: when both `mask_class` and `condition_key` are given.
+        ConfigError: when both `mask_class` and `condition_key` are given, or a batch lacks `condition_key`.
 
     Returns of the call:
         `(condition (B, C, X, Y), target (B, 3, X, Y) or None)`, float32.
@@ -102,6 +102,12 @@ class PrepareTranslationBatch(PrepareBatch):
         self, batchdata: dict[str, Any], device: Any = None, non_blocking: bool = False, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         if self.condition_key is not None:
+            if self.condition_key not in batchdata:
+                raise ConfigError(
+                    f"a batch holds no {self.condition_key!r} to make photographs of, only "
+                    f"{sorted(map(str, batchdata))}; to restore a folder of photographs with the translation bundle "
+                    "add configs/restore.json."
+                )
             condition = _on_device(batchdata[self.condition_key], device, non_blocking).float()
         else:
             label = _on_device(batchdata[self.label_key], device, non_blocking)

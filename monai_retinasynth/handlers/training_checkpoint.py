@@ -26,7 +26,7 @@ from torch import nn
 
 from ..utils.checkpoint import INFO_KEY, check_state_fits, load_checkpoint, plain_network, save_checkpoint
 from ..utils.distributed import process_rank, wait_for_all
-from ..utils.errors import CheckpointError, ConfigError
+from ..utils.errors import CheckpointError, ConfigError, DivergenceError
 from .iteration_output import scalar_values
 
 __all__ = ["TrainingCheckpoint"]
@@ -166,7 +166,7 @@ class TrainingCheckpoint:
     def _check_finite(self, engine: Engine) -> None:
         broken = [name for name, value in scalar_values(engine.state.output).items() if not math.isfinite(value)]
         if broken:
-            raise CheckpointError(
+            raise DivergenceError(
                 f"training has diverged: {', '.join(broken)} not finite at iteration {engine.state.iteration}. "
                 f"Nothing was saved over {self.path}; lower the learning rate, or train without mixed precision."
             )

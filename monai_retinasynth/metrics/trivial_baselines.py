@@ -63,18 +63,24 @@ def mean_photograph(images: Iterable[torch.Tensor]) -> torch.Tensor:
     return (total / count).float()
 
 
-def mean_colour_photograph(colour: torch.Tensor | Sequence[float], outside: torch.Tensor) -> torch.Tensor:
-    """One colour inside the field of view, black outside.
+def mean_colour_photograph(
+    colour: torch.Tensor | Sequence[float],
+    outside: torch.Tensor,
+    outside_colour: Sequence[float] = (0.0, 0.0, 0.0),
+) -> torch.Tensor:
+    """One colour inside the field of view, another outside.
 
     Args:
         colour: the three channels' means in [-1, 1]; of the six numbers of `FieldOfViewColour` the first three count.
         outside: true outside the field of view, shape (X, Y).
+        outside_colour: three numbers in [0, 255].
 
     Returns:
         float32 tensor (3, X, Y), range [-1, 1].
     """
     mean = torch.as_tensor(colour, dtype=torch.float32)[:3, None, None]
-    return torch.where(outside.cpu(), torch.tensor(-1.0), mean)
+    around = torch.tensor(outside_colour, dtype=torch.float32)[:, None, None] / 127.5 - 1.0
+    return torch.where(outside.cpu(), around, mean)
 
 
 class TrivialBaselines:
@@ -95,6 +101,8 @@ class TrivialBaselines:
             turned copies; None takes all. The mean training colour is over all cases in any case.
         label_key: key of the label map (1, X, Y) in a test case.
         outside_class: class index outside the field of view.
+        outside_colour: what the own-colour and the mean-colour baseline have outside the field of view, three numbers
+            in [0, 255]; the same as the generated photographs get.
     """
 
     def __init__(
@@ -109,7 +117,9 @@ class TrivialBaselines:
         baseline_cases: Sequence[str] | None = None,
         label_key: str = "label",
         outside_class: int = 0,
+        outside_colour: Sequence[float] = (0.0, 0.0, 0.0),
     ) -> None:
+        self.outside_colour = tuple(float(level) for level in outside_colour)
         self.arguments = (dataset_dir, "training", layout, num_cases, val_count, split)
         self.load = LoadFundusCased(label_set=label_set, image_dtype="uint8", spatial_size=spatial_size)
         self.baseline_cases = None if baseline_cases is None else [str(name) for name in baseline_cases]
@@ -142,11 +152,12 @@ class TrivialBaselines:
         picture = (mean + 1) * 127.5
         label = (~outside)[None].to(torch.uint8)
         normalised = NormalizeFieldOfViewColour()(picture, FieldOfViewColour()(picture, label), outside)
-        return RestoreFieldOfViewColour()(normalised, torch.as_tensor(sample["colour"]).cpu(), outside)
+        restore = RestoreFieldOfViewColour(self.outside_colour)
+        return restore(normalised, torch.as_tensor(sample["colour"]).cpu(), outside)
 
     def mean_colour(self, sample: Mapping[str, Any]) -> torch.Tensor:
-        """Mean colour of the baseline cases inside the case's field of view, black outside."""
-        return mean_colour_photograph(self._baseline["colour"], self._outside(sample))
+        """Mean colour of the baseline cases inside the case's field of view, `outside_colour` outside."""
+        return mean_colour_photograph(self._baseline["colour"], self._outside(sample), self.outside_colour)
 
     def training_colour(self) -> torch.Tensor:
         """Mean over all training cases of the six numbers of `FieldOfViewColour`, shape (6,)."""

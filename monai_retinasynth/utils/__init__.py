@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from .atomic_file import atomic_write
 from .checkpoint import checkpoint_digest, load_checkpoint, load_network_weights, save_checkpoint
-from .errors import CheckpointError, ConfigError, DataError
+from .errors import CheckpointError, ConfigError, DataError, DivergenceError
 from .image_io import (
     IMAGE_SUFFIXES,
     convert_image,
@@ -40,6 +40,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "DivergenceError",
     "LabelSet",
     "atomic_write",
     "checkpoint_digest",

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CheckpointError", "ConfigError", "DataError"]
+__all__ = ["CheckpointError", "ConfigError", "DataError", "DivergenceError"]
 
 
 class DataError(ValueError):
@@ -21,6 +21,10 @@ class DataError(ValueError):
 
 class CheckpointError(RuntimeError):
     """A checkpoint that is missing, damaged, or made for something else."""
+
+
+class DivergenceError(CheckpointError):
+    """A training whose losses are no longer finite, so that there is nothing to save."""
 
 
 class ConfigError(ValueError):

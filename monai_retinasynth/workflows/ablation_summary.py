@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from scipy import stats
 
@@ -28,6 +29,7 @@ from .ablation import ablation_runs
 from .ablation_picture import Curve, read_curves, write_ablation_picture
 from .ablation_table import ablation_markdown, print_ablation
 from .stage_record import StageRecord, changed_settings
+from .workflow_run_stage import DIVERGED_NAME
 
 __all__ = ["summarise_ablation"]
 
@@ -128,7 +130,7 @@ def _read(
             for row, runs in folders.items()
         }
         drawn = {
-            row: {seed: read_curves(folder, curves, problems) for seed, folder in runs.items()}
+            row: {seed: _curves(folder, curves, problems) for seed, folder in runs.items()}
             for row, runs in folders.items()
         }
     if problems:
@@ -139,10 +141,20 @@ def _read(
     return values, drawn
 
 
+def _curves(folder: Path, curves: Mapping[str, str], problems: list[str]) -> dict[str, Curve]:
+    diverged = (folder / DIVERGED_NAME).is_file()
+    drawn = read_curves(folder, curves, [] if diverged else problems)
+    # a run can diverge before anything is logged
+    nothing = Curve(np.zeros(1), np.full(1, np.nan))
+    return {title: drawn.get(title, nothing) for title in curves} if diverged else drawn
+
+
 def _figure(folder: Path, where: str, title: str, problems: list[str]) -> float | None:
     """One figure of a run, None for NaN or infinity; what is missing is added to `problems`."""
     file, *keys = where.split("::")
     path = folder / file
+    if (folder / DIVERGED_NAME).is_file():
+        return None
     if not path.is_file():
         problems.append(f"{title}: {path} does not exist")
         return None

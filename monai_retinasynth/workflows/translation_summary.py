@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +31,21 @@ _VESSEL_SCORES = ("f1", "sensitivity", "specificity", "auc")
 _COLUMNS = {"mse_pm1": "MSE [-1, 1]", "mse_01": "MSE [0, 1]", "ssim": "SSIM", "psnr": "PSNR dB"}
 
 
-def summarise_translation(root: str, output_dir: str) -> dict[str, Any]:
+def summarise_translation(root: str, output_dir: str, vessel_rows: Sequence[str]) -> dict[str, Any]:
     """Gather the results of a translation workflow below `root`, print them, and write ``summary.json``.
 
     Args:
-        root: output folder of the workflow; it holds ``translation_evaluation/fidelity.json`` and, where vessels were
-            looked for, ``vessels_<row>/segmentation.json`` by row of the fidelity table (and ``vessels_real``).
+        root: output folder of the workflow; it holds ``translation_evaluation/fidelity.json``.
         output_dir: folder for the summary.
+        vessel_rows: rows of the fidelity table (and "real") in whose pictures this run looked for vessels; each has a
+            ``vessels_<row>/segmentation.json``.
 
     Returns:
         the content of ``summary.json``: ``fidelity`` (row -> figures), ``vessels`` (row -> F1, sensitivity,
         specificity, AUC, all inside the field of view), ``minutes`` (stage -> minutes), ``context``.
 
     Raises:
-        DataError: when the evaluation is missing.
+        DataError: when an evaluation is missing.
     """
     folder, console = Path(root), Console(soft_wrap=True)
     source = folder / "translation_evaluation" / "fidelity.json"
@@ -51,11 +53,9 @@ def summarise_translation(root: str, output_dir: str) -> dict[str, Any]:
         raise DataError(f"{source} is missing: the evaluation of the translator did not run; run the workflow again")
     evaluation = json.loads(source.read_text())
     vessels = {}
-    for path in sorted(folder.glob("vessels_*/segmentation.json")):
-        if ".replaced-" not in path.parent.name:
-            (report,) = read_segmentation_results(path).values()
-            row = path.parent.name.removeprefix("vessels_")
-            vessels[row] = {name: report["fov"][name] for name in _VESSEL_SCORES}
+    for row in vessel_rows:
+        (report,) = read_segmentation_results(folder / f"vessels_{row}" / "segmentation.json").values()
+        vessels[row] = {name: report["fov"][name] for name in _VESSEL_SCORES}
     records = {p.parent.name: StageRecord(p.parent).read() for p in sorted(folder.glob("*/stage.json"))}
     minutes = {
         name: record["minutes"]
@@ -84,7 +84,7 @@ def summarise_translation(root: str, output_dir: str) -> dict[str, Any]:
 
 def _print(summary: dict[str, Any], console: Console) -> None:
     table = Table(title="Test photographs, per image, then averaged")
-    table.add_column("row")
+    table.add_column("row", overflow="fold")  # names share their beginnings
     for title in [*_COLUMNS.values(), "vessel F1 in the FOV"]:
         table.add_column(title, justify="right")
     for row in dict.fromkeys([*summary["fidelity"], *summary["vessels"]]):

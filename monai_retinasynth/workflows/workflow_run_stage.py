@@ -12,13 +12,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from ..utils.atomic_file import atomic_write
+from ..utils.errors import DivergenceError
 from .stage import BundleStage
 from .stage_record import flatten_settings
 
-__all__ = ["WorkflowRunStage"]
+__all__ = ["DIVERGED_NAME", "WorkflowRunStage"]
+
+#: file in the folder of a run whose training diverged, with the message
+DIVERGED_NAME = "diverged.json"
 
 
 class WorkflowRunStage(BundleStage):
@@ -28,6 +36,9 @@ class WorkflowRunStage(BundleStage):
     again what has changed, stage by stage. So this stage is entered in every run, and changed settings of the inner
     workflow never throw its whole folder aside; only another workflow (another name of the first file) does. A folder
     in which the inner workflow was run by itself is taken over as it is.
+
+    A training in it that diverges ends the run, not the outer workflow: the message goes to `DIVERGED_NAME` in the
+    run's folder, and the next stage begins.
 
     A stage that needs this one is not told of changes inside; make it one that runs always.
 
@@ -46,3 +57,19 @@ class WorkflowRunStage(BundleStage):
         # the comparison of stages leaves "::settings" out: they are written down here and compared inside
         told = {"files": [Path(file).name for file in self.config_files], **self.overrides}
         return {"workflow": Path(self.config_files[0]).name, **flatten_settings({"run": {"settings": told}})}
+
+    def run(self, folder: Path) -> None:
+        note = folder / DIVERGED_NAME
+        try:
+            super().run(folder)
+        except Exception as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, DivergenceError):
+                cause = cause.__cause__ or cause.__context__
+            if cause is None:
+                raise
+            with atomic_write(note) as file:
+                file.write(json.dumps({"message": str(cause)}, indent=2).encode() + b"\n")
+            Console(soft_wrap=True).print(f"{self.name}: {cause}", style="yellow", markup=False, highlight=False)
+        else:
+            note.unlink(missing_ok=True)

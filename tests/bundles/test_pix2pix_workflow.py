@@ -23,7 +23,7 @@ from monai.bundle import ConfigWorkflow
 from parameterized import parameterized
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from monai_retinasynth.utils import DataError, read_rgb
+from monai_retinasynth.utils import CheckpointError, DataError, read_rgb
 from monai_retinasynth.workflows import summarise_translation
 from tests.bundles.bundle_tester import BUNDLES, phantom_dataset, run_bundle_in_process
 from tests.bundles.test_translation_evaluation import TINY
@@ -68,7 +68,8 @@ class TestPix2PixWorkflow(unittest.TestCase):
         self.assertIn("g_network", checkpoint)
         self.assertNotIn("ema", checkpoint)
         # source, generated, expected, side by side
-        self.assertEqual(read_rgb(run / "translation_evaluation" / "fidelity.png").shape[2], 3)
+        sheet = read_rgb(run / "translation_evaluation" / "fidelity.png")
+        self.assertTrue(3 * 64 <= sheet.shape[1] < 4 * 64, sheet.shape)
         events = EventAccumulator(str(run / "translation_training" / "tensorboard")).Reload()
         tags = events.Tags()
         for tag in ("loss/d_real", "loss/d_fake", "loss/g_adversarial", "loss/g_mae"):
@@ -93,7 +94,18 @@ class TestPix2PixWorkflow(unittest.TestCase):
 
     def test_summary_without_evaluation(self):
         with self.assertRaisesRegex(DataError, "fidelity.json is missing"):
-            summarise_translation(str(self.folder / "nothing"), str(self.folder / "nothing"))
+            summarise_translation(str(self.folder / "nothing"), str(self.folder / "nothing"), ["real"])
+
+    def test_another_task_in_the_folder_of_a_finished_one_is_refused(self):
+        settings = {**TINY, "image_size": None, "max_epochs": 1, "batch_size": 1}
+        dataset = phantom_dataset(self.folder / "restored", size=64)
+        places = {"dataset_dir": dataset, "output_dir": str(self.folder / "one_folder"), "layout": "auto"}
+        bundle = "label_to_image_translation"
+        run_bundle_in_process(bundle, "train", "recipes/restore_denoising", **places, **settings)
+        with self.assertRaises(Exception) as caught:
+            run_bundle_in_process(bundle, "train", "recipes/restore_super_resolution", **places, **settings)
+        self.assertIsInstance(root_cause(caught.exception), CheckpointError)
+        self.assertIn("task", str(root_cause(caught.exception)))
 
     @parameterized.expand([("pix2pix",), ("pix2pix_improved",)])
     def test_size_that_cannot_be_halved_names_one_that_can(self, recipe):

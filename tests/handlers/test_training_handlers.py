@@ -37,7 +37,7 @@ from monai_retinasynth.handlers import (
 )
 from monai_retinasynth.handlers.image_grid import as_picture
 from monai_retinasynth.transforms import FieldOfViewColourd, NormalizeFieldOfViewColourd
-from monai_retinasynth.utils.errors import CheckpointError, ConfigError
+from monai_retinasynth.utils.errors import CheckpointError, ConfigError, DivergenceError
 from monai_retinasynth.utils.image_io import from_picture
 from monai_retinasynth.utils.label_set import get_label_set
 from tests.engines.tiny_gan import label_batches, latent_trainer, pair_batches, paired_trainer
@@ -315,7 +315,7 @@ class TestTrainingCheckpoint(_TemporaryFolder):
         def broken(logits):
             return logits.mean() * float("nan")
 
-        with self.assertRaisesRegex(CheckpointError, "diverged.*g_loss"):
+        with self.assertRaisesRegex(DivergenceError, "diverged.*g_loss"):
             self._run(epochs=3, trainer={"g_loss_function": broken})
         self.assertEqual((self.folder / "last.pt").read_bytes(), before)
 

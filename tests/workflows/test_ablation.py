@@ -23,7 +23,7 @@ import numpy as np
 from parameterized import parameterized
 from torch.utils.tensorboard import SummaryWriter
 
-from monai_retinasynth.utils import ConfigError, read_rgb
+from monai_retinasynth.utils import ConfigError, DivergenceError, read_rgb
 from monai_retinasynth.workflows import (
     StagedWorkflow,
     StageRecord,
@@ -39,6 +39,7 @@ from monai_retinasynth.workflows.ablation_picture import read_curves, running_me
 # what the stages of the small workflow did, in order: (folder of the run, stage, value)
 CALLS: list[tuple[str, str, float]] = []
 FAIL_IN: set[str] = set()
+DIVERGE_IN: set[str] = set()
 
 BASE = {"train": {"steps": 4, "rate": 0.1}, "dropout": 0.5}
 
@@ -47,6 +48,8 @@ def note(output_dir: str, value: float = 0.0) -> None:
     """A stage that writes its value as a figure, and can fail."""
     folder = Path(output_dir)
     CALLS.append((folder.parent.name, folder.name, value))
+    if f"{folder.parent.name}/{folder.name}" in DIVERGE_IN:
+        raise DivergenceError("training has diverged")
     if f"{folder.parent.name}/{folder.name}" in FAIL_IN:
         (folder / "half.txt").write_text("half")
         raise RuntimeError("power cut")
@@ -349,6 +352,22 @@ class TestSummary(AblationCase):
         text = (self.out / "summary" / "ablation.md").read_text()
         self.assertIn("| without dropout | 0 (diverged) | diverged |", text)
         self.assertNotIn("NaN", (self.out / "summary" / "ablation.json").read_text())
+
+    def test_run_that_diverges_ends_itself_only(self):
+        DIVERGE_IN.add("no_dropout_seed0/first")
+        self.addCleanup(DIVERGE_IN.clear)
+        self.run_rows([self.ROWS[1], self.ROWS[0]])
+        self.assertTrue((self.out / "base_seed2" / "second" / "scores.json").is_file())
+        for run in ("base_seed0", "base_seed1", "base_seed2"):
+            self.write_curve(run, [2.0, 1.0])
+        rows = self.summarise(curves=self.CURVES)["rows"]
+        self.assertEqual(rows["no_dropout"]["diverged_seeds"], [0])
+        self.assertIsNone(rows["no_dropout"]["figures"]["F1"]["mean"])
+        self.assertEqual(rows["base"]["diverged_seeds"], [])
+        # mended, the run loses its mark
+        DIVERGE_IN.clear()
+        self.run_rows([self.ROWS[1], self.ROWS[0]])
+        self.assertFalse((self.out / "no_dropout_seed0" / "diverged.json").exists())
 
     def test_row_that_changes_nothing_is_reported(self):
         rows = [{"name": "base"}, {"name": "same", "overrides": {"train": {"steps": 9}}}]
