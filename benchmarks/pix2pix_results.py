@@ -52,12 +52,13 @@ def gather(arguments: argparse.Namespace) -> dict[str, Any]:
         "commit": arguments.commit or commit(),
         "machine": machine(),
         "seeds": arguments.seed,
-        "minutes": {"recipe": recipe["minutes"], "best": best["minutes"]},
+        "minutes": {"recipe": recipe["minutes"], "best": best["minutes"]} | dict(arguments.minutes),
         "notes": arguments.note,
         "recipe": recipe_rows["generated"],
         "best": best_rows["generated"],
         "best_own_colour": best_rows["generated_own_colour"],
         "baseline": best_rows["mean_photograph"],
+        "baseline_own_colour": best_rows["mean_photograph_own_colour"],
         "baseline_mean_colour": best_rows["mean_colour"],
         "real_photographs": {"vessel_f1": best["vessels"]["real"]["f1"]},
     }
@@ -74,6 +75,12 @@ def gather(arguments: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
+def minutes_of(text: str) -> tuple[str, float]:
+    """``best=35.5`` as a pair."""
+    name, _, minutes = text.partition("=")
+    return name, float(minutes)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path, help="JSON file to write")
@@ -81,8 +88,11 @@ def main() -> None:
     parser.add_argument("--best", type=Path, required=True, help="output folder of the improved recipe's workflow")
     parser.add_argument("--ablation", type=Path, help="output folder of the ablation workflow")
     parser.add_argument("--other", action="append", default=[], help="name=fidelity.json of a further evaluation")
-    parser.add_argument("--command", action="append", default=[], help="a command that made the runs")
-    parser.add_argument("--seed", action="append", type=int, default=[])
+    parser.add_argument("--command", action="append", required=True, help="a command that made the runs")
+    parser.add_argument("--seed", action="append", type=int, required=True)
+    parser.add_argument(
+        "--minutes", action="append", type=minutes_of, default=[], help="name=minutes of a run timed elsewhere"
+    )
     parser.add_argument("--commit", help="the commit that made the runs, when it is not the present one")
     parser.add_argument("--note", action="append", default=[], help="a sentence on how the runs were made")
     arguments = parser.parse_args()
