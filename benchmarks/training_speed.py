@@ -266,8 +266,6 @@ def package_seconds_with_data(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         write_random_cases(folder, case, parser)
         for handler in parser["train"]["handlers"]:
-            if isinstance(handler, str):  # a reference
-                continue
             name = handler["_target_"].rpartition(".")[2]
             handler["_disabled_"] = name in ("TrainingCheckpoint", "ImageGridHandler", "TrainingProgressBar")
         data = {"dataset_dir": folder, "layout": "datalist", "num_cases": None, "output_dir": f"{folder}/output"}

@@ -85,7 +85,7 @@ class TwoPlayerTrainer(Trainer):
         key_train_metric: see MONAI's `SupervisedTrainer`.
         additional_metrics: see there.
         metric_cmp_fn: see there.
-        train_handlers: handlers to attach; None entries, such as disabled ones of a configuration, are left out.
+        train_handlers: handlers to attach.
         amp: autocast on whatever device is used; parameters, penalties and losses stay float32.
         amp_dtype: ``"bfloat16"``; float16 would need loss scaling, which gradient penalties do not survive.
         channels_last: memory format of networks and images; "images" leaves the weights as they are, with which fused
@@ -159,7 +159,7 @@ class TwoPlayerTrainer(Trainer):
             key_metric=key_train_metric,
             additional_metrics=additional_metrics,
             metric_cmp_fn=metric_cmp_fn,
-            handlers=[handler for handler in train_handlers or () if handler is not None],
+            handlers=train_handlers,
             amp=False,  # MONAI's own is CUDA only, with a gradient scaler
             event_names=[GanIterationEvents],
             decollate=decollate,
