@@ -33,7 +33,7 @@ def initialise_weights(network: nn.Module, kind: str | None) -> None:
         kind: "normal": N(0, 0.02) (Radford et al. 2016; Isola et al. 2017), norm weights N(1, 0.02); "kaiming": normal
             with variance by fan-in for LeakyReLU 0.2 (He et al. 2015); "xavier": normal with variance by both fans
             (Glorot and Bengio 2010); None leaves the network as it was made. A fan counts channels times the kernel's
-            area, in transposed convolutions too.
+            area, in transposed convolutions too. A network with a method `start_near_identity` has it called after.
 
     Raises:
         ValueError: for another kind.
@@ -46,6 +46,8 @@ def initialise_weights(network: nn.Module, kind: str | None) -> None:
         network.apply(partial(_scaled_init, kind=kind))
     else:
         raise ValueError(f"kind must be one of {', '.join(WEIGHT_INITS)}, or None, not {kind!r}")
+    if hasattr(network, "start_near_identity"):
+        network.start_near_identity()
 
 
 def _normal_init(module: nn.Module) -> None:

@@ -47,7 +47,8 @@ class Pix2PixUNetGenerator(nn.Module):
             no checkerboard).
         out_activation: "tanh" (values in [-1, 1]), "sigmoid", "none" or None.
         residual: add the output to the first `out_channels` channels of the condition, for restoring a degraded
-            photograph; the result is clipped to [-1, 1].
+            photograph; the result is clipped to [-1, 1]. Training begins close to the identity, see
+            `start_near_identity`.
 
     Attributes:
         size_multiple: X and Y of the condition must be multiples of it.
@@ -106,6 +107,16 @@ class Pix2PixUNetGenerator(nn.Module):
             before = 2 * width
         self.head = _doubling(before, out_channels, upsample, bias=True)
         self.apply(normal_init)
+        self.start_near_identity()
+
+    def start_near_identity(self) -> None:
+        """With `residual`, shrink the last convolution's weights to a hundredth, so that training begins close to the
+        degraded photograph itself; without, do nothing. `initialise_weights` calls it after drawing new weights."""
+        if not self.residual:
+            return
+        with torch.no_grad():
+            for weight in self.head.parameters():
+                weight.mul_(0.01)  # not zero: gradients must reach the layers before
 
     def forward(self, condition: torch.Tensor) -> torch.Tensor:
         """Draw photographs.
