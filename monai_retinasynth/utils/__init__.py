@@ -29,11 +29,12 @@ from .image_io import (
     write_label_map,
     write_rgb,
 )
-from .label_set import FUNDUS_DISC_VESSEL, FUNDUS_VESSEL, LABEL_SETS, LabelSet, get_label_set
+from .label_set import FUNDUS_DISC_VESSEL, FUNDUS_LESION, FUNDUS_VESSEL, LABEL_SETS, LabelSet, get_label_set
 from .seeding import seed_everything, seeded_latents
 
 __all__ = [
     "FUNDUS_DISC_VESSEL",
+    "FUNDUS_LESION",
     "FUNDUS_VESSEL",
     "IMAGE_SUFFIXES",
     "LABEL_SETS",

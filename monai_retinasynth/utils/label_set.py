@@ -24,7 +24,7 @@ import numpy as np
 
 from .errors import DataError
 
-__all__ = ["FUNDUS_DISC_VESSEL", "FUNDUS_VESSEL", "LABEL_SETS", "LabelSet", "get_label_set"]
+__all__ = ["FUNDUS_DISC_VESSEL", "FUNDUS_LESION", "FUNDUS_VESSEL", "LABEL_SETS", "LabelSet", "get_label_set"]
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,32 @@ FUNDUS_DISC_VESSEL = LabelSet(
     colors=((0, 0, 0), (160, 72, 38), (250, 172, 60), (255, 236, 160)),
 )
 
-LABEL_SETS: dict[str, LabelSet] = {labels.name: labels for labels in (FUNDUS_VESSEL, FUNDUS_DISC_VESSEL)}
+# where structures overlap the later class is drawn: small lesions lie on top of large ones, lesions on vessels and disc
+FUNDUS_LESION = LabelSet(
+    name="fundus_lesion",
+    class_names=(
+        "outside",
+        "retina",
+        "vessel",
+        "optic_disc",
+        "soft_exudate",
+        "haemorrhage",
+        "hard_exudate",
+        "microaneurysm",
+    ),
+    colors=(
+        (0, 0, 0),
+        (160, 72, 38),
+        (255, 236, 160),
+        (250, 172, 60),
+        (225, 225, 235),
+        (110, 0, 20),
+        (255, 255, 0),
+        (0, 200, 255),
+    ),
+)
+
+LABEL_SETS: dict[str, LabelSet] = {labels.name: labels for labels in (FUNDUS_VESSEL, FUNDUS_DISC_VESSEL, FUNDUS_LESION)}
 
 
 def get_label_set(label_set: str | LabelSet | Mapping[str, Any]) -> LabelSet:
