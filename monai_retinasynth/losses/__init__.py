@@ -8,12 +8,13 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Losses: adversarial, gradient penalties, feature matching, perceptual."""
+"""Losses: adversarial, gradient penalties, feature matching, perceptual, of a style's distribution."""
 
 from __future__ import annotations
 
 from .adversarial import ADVERSARIAL_KINDS, DiscriminatorLoss, GeneratorLoss, logits_by_scale
 from .feature_matching import FeatureMatchingLoss
+from .kl_divergence import kl_divergence_loss
 from .penalties import R1Penalty, WassersteinGradientPenalty
 from .perceptual import VGGPerceptualLoss
 
@@ -25,5 +26,6 @@ __all__ = [
     "R1Penalty",
     "VGGPerceptualLoss",
     "WassersteinGradientPenalty",
+    "kl_divergence_loss",
     "logits_by_scale",
 ]

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from .initialise import initialise_weights
 from .nets import (
+    AuxiliaryClassifierDiscriminator,
+    AuxiliaryClassifierGenerator,
     Pix2PixHDEnhancer,
     Pix2PixHDGenerator,
     Pix2PixHDGlobalTrunk,
@@ -21,9 +23,13 @@ from .nets import (
     PooledMultiscaleDiscriminator,
     ProgressiveDiscriminator,
     ProgressiveGenerator,
+    SpatiallyAdaptiveGenerator,
+    StyleEncoder,
 )
 
 __all__ = [
+    "AuxiliaryClassifierDiscriminator",
+    "AuxiliaryClassifierGenerator",
     "Pix2PixHDEnhancer",
     "Pix2PixHDGenerator",
     "Pix2PixHDGlobalTrunk",
@@ -31,5 +37,7 @@ __all__ = [
     "PooledMultiscaleDiscriminator",
     "ProgressiveDiscriminator",
     "ProgressiveGenerator",
+    "SpatiallyAdaptiveGenerator",
+    "StyleEncoder",
     "initialise_weights",
 ]

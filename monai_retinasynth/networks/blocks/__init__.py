@@ -32,11 +32,14 @@ from .small_map_conv import (
     doubling_conv_transpose2d,
     halving_conv2d,
 )
+from .spatially_adaptive_block import SpatiallyAdaptiveBlock
+from .spatially_adaptive_norm import MODULATIONS, SpatiallyAdaptiveNorm, SpatialModulation, make_plain_norm
 from .translation_blocks import ReflectedResidualBlock, conv_norm_relu, upsample_norm_relu
 
 __all__ = [
     "FUSED_FROM",
     "IMAGE_NORMS",
+    "MODULATIONS",
     "PRODUCT_UP_TO",
     "DiscriminatorEnd",
     "DiscriminatorStage",
@@ -51,6 +54,9 @@ __all__ = [
     "MinibatchStdDev",
     "PixelNorm",
     "ReflectedResidualBlock",
+    "SpatialModulation",
+    "SpatiallyAdaptiveBlock",
+    "SpatiallyAdaptiveNorm",
     "UpsampledConv2d",
     "conv_norm_relu",
     "doubling_conv_transpose2d",
@@ -58,6 +64,7 @@ __all__ = [
     "halving_conv2d",
     "kernel_sums",
     "make_image_norm",
+    "make_plain_norm",
     "progressive_resolutions",
     "progressive_width",
     "upsample_norm_relu",

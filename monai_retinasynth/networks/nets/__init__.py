@@ -12,13 +12,19 @@
 
 from __future__ import annotations
 
+from .auxiliary_classifier_discriminator import AuxiliaryClassifierDiscriminator
+from .auxiliary_classifier_generator import AuxiliaryClassifierGenerator
 from .pix2pix_unet_generator import Pix2PixUNetGenerator
 from .pix2pixhd_generator import Pix2PixHDEnhancer, Pix2PixHDGenerator, Pix2PixHDGlobalTrunk
 from .pooled_multiscale_discriminator import PooledMultiscaleDiscriminator
 from .progressive_discriminator import ProgressiveDiscriminator
 from .progressive_generator import ProgressiveGenerator
+from .spatially_adaptive_generator import SpatiallyAdaptiveGenerator
+from .style_encoder import StyleEncoder
 
 __all__ = [
+    "AuxiliaryClassifierDiscriminator",
+    "AuxiliaryClassifierGenerator",
     "Pix2PixHDEnhancer",
     "Pix2PixHDGenerator",
     "Pix2PixHDGlobalTrunk",
@@ -26,4 +32,6 @@ __all__ = [
     "PooledMultiscaleDiscriminator",
     "ProgressiveDiscriminator",
     "ProgressiveGenerator",
+    "SpatiallyAdaptiveGenerator",
+    "StyleEncoder",
 ]
