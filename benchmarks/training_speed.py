@@ -267,7 +267,8 @@ def package_seconds_with_data(
         write_random_cases(folder, case, parser)
         for handler in parser["train"]["handlers"]:
             name = handler["_target_"].rpartition(".")[2]
-            handler["_disabled_"] = name in ("TrainingCheckpoint", "ImageGridHandler", "TrainingProgressBar")
+            if name in ("TrainingCheckpoint", "ImageGridHandler", "TrainingProgressBar"):
+                handler["_disabled_"] = True
         data = {"dataset_dir": folder, "layout": "datalist", "num_cases": None, "output_dir": f"{folder}/output"}
         length = {"batch_size": case.batch, "max_epochs": 1, "epoch_length": warmup + repeats}
         parser.update({**data, **length})

@@ -91,7 +91,8 @@ class TwoPlayerTrainer(Trainer):
         channels_last: memory format of networks and images; "images" leaves the weights as they are, with which fused
             Adam takes a third of the time and products on small maps need no copy.
         decollate: turn batch and output into lists of samples after MODEL_COMPLETED.
-        optim_set_to_none: see `torch.optim.Optimizer.zero_grad`.
+        optim_set_to_none: see `torch.optim.Optimizer.zero_grad`; gradients are then given back right after each step
+            (handlers read them at BACKWARD_COMPLETED).
         to_kwargs: more arguments for `prepare_batch`.
         seed: seed of everything this trainer draws itself.
 
@@ -267,6 +268,7 @@ class TwoPlayerTrainer(Trainer):
         # one backward for loss and penalties: a data-parallel network reduces each gradient once
         torch.stack(list(terms.values())).sum().backward()
         self.d_optimizer.step()
+        self._release(self.d_optimizer)
         self.state.d_steps += 1
         self.state.images_seen += len(reals) * process_world()
         return {name: term.detach() for name, term in terms.items()}
@@ -297,9 +299,15 @@ class TwoPlayerTrainer(Trainer):
             total.backward()
         self.fire_event(IterationEvents.BACKWARD_COMPLETED)
         self.g_optimizer.step()
+        self._release(self.g_optimizer)
         return {name: term.detach() for name, term in terms.items()}
 
     # helpers
+
+    def _release(self, optimizer: Optimizer) -> None:
+        """Gradients would otherwise lie beside the activations of the other player's step, and be the peak of memory."""
+        if self.optim_set_to_none:
+            optimizer.zero_grad(set_to_none=True)
 
     def _precision(self) -> torch.autocast:
         """A new context each time, so that the casts it caches never outlive an optimizer step."""

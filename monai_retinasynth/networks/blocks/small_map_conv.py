@@ -47,7 +47,9 @@ def halving_conv2d(
     if not product:
         return F.conv2d(x, weight, bias, stride=2, padding=1)
     columns = F.unfold(x, 4, stride=2, padding=1)
-    y = torch.matmul(weight.flatten(1), columns)
+    # pixels as rows: one product for the whole batch, and the weight is never copied
+    y = F.linear(columns.transpose(1, 2).flatten(0, 1), weight.flatten(1))
+    y = y.unflatten(0, (x.shape[0], -1)).transpose(1, 2)
     y = y.reshape(x.shape[0], weight.shape[0], x.shape[2] // 2, x.shape[3] // 2)
     return y if bias is None else y + bias.to(y.dtype)[:, None, None]
 
@@ -65,7 +67,8 @@ def doubling_conv_transpose2d(
     """
     if not product:
         return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
-    columns = torch.matmul(weight.flatten(1).t(), x.flatten(2))
+    columns = torch.mm(x.flatten(2).transpose(1, 2).flatten(0, 1), weight.flatten(1))
+    columns = columns.unflatten(0, (x.shape[0], -1)).transpose(1, 2)
     # overlapping columns are summed in float32
     y = F.fold(columns.float(), [2 * x.shape[2], 2 * x.shape[3]], 4, stride=2, padding=1).to(columns.dtype)
     return y if bias is None else y + bias.to(y.dtype)[:, None, None]
