@@ -101,12 +101,43 @@ GLOBAL_GENERATOR = {"use_coordinates": False, "d_num_scales": 2}
 TINY_TRANSLATOR = {"channels": 4, "d_channels": 4, "num_downs": 2, "num_res_blocks": 1, "d_num_layers": 2}
 HALF_PIX2PIX = {"channels": 32, "max_channels": 256, "d_channels": 32, "d_max_channels": 256}
 TINY_PIX2PIX = {"channels": 4, "max_channels": 8, "num_downs": 3, "d_channels": 4, "d_num_layers": 2}
+# The 8 one-hot classes of the lesions; two time scales, hinge and feature matching, as in Park et al. 2019.
+SPADE = {
+    "label_set": "fundus_lesion",
+    "use_coordinates": False,
+    "network_def": {
+        "_target_": "monai_retinasynth.networks.nets.SpatiallyAdaptiveGenerator",
+        "in_channels": "@condition_channels",
+        "channels": "@channels",
+        "max_channels": "@max_channels",
+        "num_ups": 5,
+    },
+    "discriminator_def::spectral_norm": True,
+    "d_num_scales": 2,
+    "adversarial_loss": "hinge",
+    "learning_rate": 1e-4,
+    "d_learning_rate": 4e-4,
+    "g_optimizer::betas": [0.0, 0.9],
+    "d_optimizer::betas": [0.0, 0.9],
+    "channels_last": "images",
+}
+HALF_SPADE = {**SPADE, "channels": 32, "max_channels": 512, "d_channels": 32}
+TINY_SPADE = {
+    **SPADE,
+    "channels": 4,
+    "max_channels": 8,
+    "network_def": {**SPADE["network_def"], "num_ups": 3, "hidden_channels": 8},
+    "d_channels": 4,
+    "d_num_layers": 2,
+}
 TINY_PGGAN = {"latent_size": 8, "base_channels": 64, "max_channels": 8, "min_channels": 4}
 
 CASES = {
     "pix2pixhd-256": Case(PAIRED, 256, 1, settings=GLOBAL_GENERATOR, quick=True),
     "pix2pixhd-512": Case(PAIRED, 512, 1, settings=GLOBAL_GENERATOR),
     "pix2pix-256": Case(PAIRED, 256, 1, recipe="pix2pix", quick=True, with_data_loading=True),
+    "spade-64-256": Case(PAIRED, 256, 1, settings=SPADE),
+    "spade-32-256": Case(PAIRED, 256, 1, settings=HALF_SPADE, quick=True),
     "pggan-64": Case(LATENT, 64, 4, quick=True),
     "pggan-128": Case(LATENT, 128, 4),
     "pggan-256": Case(LATENT, 256, 4),
@@ -120,6 +151,7 @@ CASES = {
     "smoke-pggan": Case(LATENT, 16, 2, settings={**TINY_PGGAN, **LAZY_R1}, listed=False),
     "smoke-pggan-wgan": Case(LATENT, 16, 2, settings=TINY_PGGAN, listed=False),
     "smoke-pix2pixhd": Case(PAIRED, 32, 1, settings={**GLOBAL_GENERATOR, **TINY_TRANSLATOR}, listed=False),
+    "smoke-spade": Case(PAIRED, 32, 1, settings=TINY_SPADE, listed=False),
     "smoke-pix2pix": Case(PAIRED, 32, 1, "pix2pix", TINY_PIX2PIX, listed=False, with_data_loading=True),
 }
 
@@ -311,10 +343,12 @@ def plain_latent_step(case: Case, parser: ConfigParser, g: nn.Module, d: nn.Modu
 
 def plain_paired_step(case: Case, parser: ConfigParser, g: nn.Module, d: nn.Module, device: torch.device) -> Callable:
     """One iteration of a paired translator, written plainly."""
-    g_optimizer = torch.optim.Adam(g.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    d_optimizer = torch.optim.Adam(d.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    get = parser.get_parsed_content
+    g_betas, d_betas = get("g_optimizer::betas"), get("d_optimizer::betas")
+    g_optimizer = torch.optim.Adam(g.parameters(), lr=get("learning_rate"), betas=g_betas)
+    d_optimizer = torch.optim.Adam(d.parameters(), lr=get("d_learning_rate"), betas=d_betas)
     condition, photograph = prepared_batch(case, parser, device)
-    make = plain_pix2pix_step if parser.get_parsed_content("adversarial_loss") == "bce" else plain_pix2pixhd_step
+    make = {"bce": plain_pix2pix_step, "hinge": plain_spade_step}.get(get("adversarial_loss"), plain_pix2pixhd_step)
     return make(g, d, g_optimizer, d_optimizer, condition, photograph)
 
 
@@ -374,15 +408,52 @@ def plain_pix2pixhd_step(
 
         fake_features = d(torch.cat([condition, g(condition)], dim=1))
         real_features = d(torch.cat([condition, photograph], dim=1))
-        g_loss = squared_error(fake_features, 1.0)
-        for fake_scale, real_scale in zip(fake_features, real_features):
-            for fake, real in zip(fake_scale[:-1], real_scale[:-1]):
-                g_loss = g_loss + 10 * F.l1_loss(fake, real.detach()) / (len(fake_scale) - 1) / len(fake_features)
+        g_loss = squared_error(fake_features, 1.0) + plain_feature_matching(fake_features, real_features)
         g_optimizer.zero_grad()
         g_loss.backward()
         g_optimizer.step()
 
     return step
+
+
+def plain_spade_step(
+    g: nn.Module,
+    d: nn.Module,
+    g_optimizer: torch.optim.Optimizer,
+    d_optimizer: torch.optim.Optimizer,
+    condition: Tensor,
+    photograph: Tensor,
+) -> Callable:
+    """One iteration of SPADE: hinge and feature matching."""
+
+    def step() -> None:
+        fakes = g(condition)
+        real_features = d(torch.cat([condition, photograph], dim=1))
+        fake_features = d(torch.cat([condition, fakes.detach()], dim=1))
+        d_loss = sum(F.relu(1 - scale[-1]).mean() for scale in real_features) / len(real_features)
+        d_loss = d_loss + sum(F.relu(1 + scale[-1]).mean() for scale in fake_features) / len(fake_features)
+        d_optimizer.zero_grad()
+        d_loss.backward()
+        d_optimizer.step()
+
+        fake_features = d(torch.cat([condition, g(condition)], dim=1))
+        real_features = d(torch.cat([condition, photograph], dim=1))
+        g_loss = -sum(scale[-1].mean() for scale in fake_features) / len(fake_features)
+        g_loss = g_loss + plain_feature_matching(fake_features, real_features)
+        g_optimizer.zero_grad()
+        g_loss.backward()
+        g_optimizer.step()
+
+    return step
+
+
+def plain_feature_matching(fake_features: list[list[Tensor]], real_features: list[list[Tensor]]) -> Tensor | float:
+    """10 times the absolute difference of the discriminator's features."""
+    loss: Tensor | float = 0.0
+    for fake_scale, real_scale in zip(fake_features, real_features):
+        for fake, real in zip(fake_scale[:-1], real_scale[:-1]):
+            loss = loss + 10 * F.l1_loss(fake, real.detach()) / (len(fake_scale) - 1) / len(fake_features)
+    return loss
 
 
 def prepared_batch(case: Case, parser: ConfigParser, device: torch.device) -> tuple[Tensor, Tensor]:

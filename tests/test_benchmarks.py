@@ -38,6 +38,8 @@ class TestTrainingSpeed(unittest.TestCase):
             ("smoke-pggan-wgan", "reference"),
             ("smoke-pix2pixhd", "package"),
             ("smoke-pix2pixhd", "reference"),
+            ("smoke-spade", "package"),
+            ("smoke-spade", "reference"),
             ("smoke-pix2pix", "package"),
             ("smoke-pix2pix", "reference"),
         ]

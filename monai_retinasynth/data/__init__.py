@@ -17,8 +17,23 @@ from .chase_db1 import CHASE_DB1_SPLITS, ChaseDB1Dataset, list_chase_db1_cases
 from .checks import check_dataset, print_dataset_report
 from .datalist import DATALIST_NAME, SECTIONS, load_datalist, write_datalist
 from .drive import DriveDataset, list_drive_cases
+from .estimate_grade import estimate_grade
+from .fgadr import FGADR_STRUCTURES, list_fgadr_cases, prepare_fgadr_lesions
 from .fundus_dataset import FundusDataset
+from .grading_dataset import FundusGradingDataset
+from .grading_list import GRADING_LIST_NAME, load_graded_cases, write_grading_list
+from .hold_out_by_grade import hold_out_by_grade
 from .idrid import IDRID_STRUCTURES, list_idrid_segmentation_cases
+from .idrid_grading import left_out_idrid_grading, list_idrid_grading_cases
+from .idrid_links import (
+    GradingLeaks,
+    IdridLink,
+    find_idrid_links,
+    leaking_grading_cases,
+    read_idrid_grades,
+    read_idrid_links,
+    write_idrid_links,
+)
 from .import_label_maps import import_label_maps
 from .import_side_by_side import import_side_by_side
 from .merge_vessels import merge_vessels
@@ -26,39 +41,69 @@ from .moved_discs import write_moved_discs
 from .paired_folders import list_paired_folder_cases
 from .photograph_folder import list_photographs
 from .prepare_idrid_discs import prepare_idrid_discs
+from .prepare_idrid_grading import prepare_idrid_grading
+from .prepare_idrid_lesions import prepare_idrid_lesions
 from .seeded_latents_dataset import SeededLatentDataset
+from .square_photograph import SquarePhotographD, SquarePhotographd, SquarePhotographDict, square_photograph
 from .synthetic_set_writer import SyntheticSetWriter
+from .training_grades import grade_weights, training_grades
 from .training_references import LabelMapDataset, load_label_maps, training_colours
 
 __all__ = [
     "CASE_SECTIONS",
     "CHASE_DB1_SPLITS",
     "DATALIST_NAME",
+    "FGADR_STRUCTURES",
+    "GRADING_LIST_NAME",
     "IDRID_STRUCTURES",
     "LAYOUTS",
     "SECTIONS",
     "ChaseDB1Dataset",
     "DriveDataset",
     "FundusDataset",
+    "FundusGradingDataset",
+    "GradingLeaks",
+    "IdridLink",
     "LabelMapDataset",
     "SeededLatentDataset",
+    "SquarePhotographD",
+    "SquarePhotographDict",
+    "SquarePhotographd",
     "SyntheticSetWriter",
     "check_dataset",
     "detect_layout",
+    "estimate_grade",
+    "find_idrid_links",
+    "grade_weights",
+    "hold_out_by_grade",
     "import_label_maps",
     "import_side_by_side",
+    "leaking_grading_cases",
+    "left_out_idrid_grading",
     "list_chase_db1_cases",
     "list_drive_cases",
+    "list_fgadr_cases",
+    "list_idrid_grading_cases",
     "list_idrid_segmentation_cases",
     "list_paired_folder_cases",
     "list_photographs",
     "load_cases",
     "load_datalist",
+    "load_graded_cases",
     "load_label_maps",
     "merge_vessels",
+    "prepare_fgadr_lesions",
     "prepare_idrid_discs",
+    "prepare_idrid_grading",
+    "prepare_idrid_lesions",
     "print_dataset_report",
+    "read_idrid_grades",
+    "read_idrid_links",
+    "square_photograph",
     "training_colours",
+    "training_grades",
     "write_datalist",
+    "write_grading_list",
+    "write_idrid_links",
     "write_moved_discs",
 ]

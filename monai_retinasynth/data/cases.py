@@ -40,6 +40,7 @@ def load_cases(
     num_cases: int | None = None,
     val_count: int = 2,
     split: str | None = None,
+    partial_grades: bool = False,
 ) -> list[dict[str, Any]]:
     """List the cases of a section.
 
@@ -55,10 +56,12 @@ def load_cases(
         val_count: number of training cases held out for validation. Synthetic sets, and data lists that have a
             validation section of their own keep it and hold out nothing.
         split: named split of CHASE_DB1, None for its default.
+        partial_grades: keep the grades of cases even when others have none.
 
     Returns:
         case dictionaries with absolute paths: `image` and `label`, or `image`, `vessel` and perhaps `fov`; `case_id`,
-        `source`, and `grade` where all cases have one. Every case has the same keys apart from the files.
+        `source`, and `grade` where all cases have one. Every case has the same keys apart from the files (and, with
+        `partial_grades`, the grade).
 
     Raises:
         DataError: When a folder is missing or empty, a case lacks its files, or there are fewer than `num_cases`.
@@ -84,8 +87,8 @@ def load_cases(
         raise DataError(
             f"{len(cases) - with_image} of {len(cases)} cases have no photograph, the first is {bare['label']}"
         )
-    all_graded = all("grade" in case for case in cases)
-    keys = {"image", "label", "vessel", "fov", "case_id", "source"} | ({"grade"} if all_graded else set())
+    graded = partial_grades or all("grade" in case for case in cases)
+    keys = {"image", "label", "vessel", "fov", "case_id", "source"} | ({"grade"} if graded else set())
     return [{key: value for key, value in case.items() if key in keys} for case in cases]
 
 

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from ..transforms.load_fundus_case import LoadFundusCased
 from ..utils.errors import DataError
 from ..utils.image_io import open_image
-from ..utils.label_set import LabelSet, get_label_set
+from ..utils.label_set import FUNDUS_LESION, LabelSet, get_label_set
 from .cases import CASE_SECTIONS, detect_layout, load_cases
 from .datalist import load_datalist
 
@@ -44,6 +44,8 @@ def check_dataset(
     split: str | None = None,
     raise_on_error: bool = True,
     verbose: bool = True,
+    num_grades: int | None = None,
+    require_all_grades: bool = False,
 ) -> dict[str, Any]:
     """Read every case of a data set, print a table and collect all problems.
 
@@ -59,12 +61,16 @@ def check_dataset(
         split: named split of CHASE_DB1, None for its default.
         raise_on_error: whether problems raise (after the table is printed) or are only reported.
         verbose: whether to show progress and print the table.
+        num_grades: number of grades of a conditional training (5 for diabetic retinopathy); a case without a grade,
+            or with one that is not in 0..num_grades - 1, is a problem. None where grades do not matter.
+        require_all_grades: whether a grade without a training case is a problem, too, or only reported.
 
     Returns:
-        plain dictionary for JSON: `ok`, `dataset_dir`, `label_set`, `problems` (list of sentences with paths), and
-        `sections`: for each `cases`, `images`, `sources`, `sizes` ("width x height": count), `class_fractions` (mean
-        share of pixels of each class), `cases_with_class`, `vessel_masks` (0 where the cases have label maps) and
-        `grey_masks` (how many of these hold grey levels between their darkest and brightest one).
+        plain dictionary for JSON: `ok`, `dataset_dir`, `label_set`, `problems` (list of sentences with paths),
+        `grades_without_training_case` (empty without `num_grades`), and `sections`: for each `cases`, `images`,
+        `sources`, `sizes` ("width x height": count), `class_fractions` (mean share of pixels of each class),
+        `cases_with_class`, `grades` (grade as a string: count of cases), `vessel_masks` (0 where the cases have label
+        maps) and `grey_masks` (how many of these hold grey levels between their darkest and brightest one).
 
     Raises:
         DataError: When there are problems and `raise_on_error`; names all of them.
@@ -74,7 +80,9 @@ def check_dataset(
     listed: dict[str, list[dict[str, Any]]] = {}
     for section in _sections(dataset_dir, layout, sections, val_count, problems):
         try:
-            listed[section] = load_cases(dataset_dir, section, layout=layout, val_count=val_count, split=split)
+            listed[section] = load_cases(
+                dataset_dir, section, layout=layout, val_count=val_count, split=split, partial_grades=True
+            )
         except DataError as exception:
             problems.append(f"{section}: {exception}")
     report: dict[str, Any] = {"dataset_dir": _plain(dataset_dir), "label_set": label_set.name, "sections": {}}
@@ -83,6 +91,14 @@ def check_dataset(
             problems.append(f"{section}: too few cases, {len(cases)} found and {min_cases} needed. Add cases")
         report["sections"][section] = _check_section(
             section, cases, label_set, multiple, require_image, verbose, problems
+        )
+        if num_grades is not None:
+            problems.extend(_grade_problems(cases, num_grades))
+    report["grades_without_training_case"] = _untrained_grades(listed, num_grades)
+    if require_all_grades:
+        problems.extend(
+            f"training: no case of grade {grade}, so it cannot be learnt. Add one, for example synthetic ones"
+            for grade in report["grades_without_training_case"]
         )
     _check_declared(dataset_dir, label_set, problems)
     report["problems"] = list(dict.fromkeys(problems))
@@ -98,17 +114,23 @@ def check_dataset(
 def print_dataset_report(report: Mapping[str, Any], label_set: str | LabelSet | Mapping[str, Any]) -> None:
     """Print the report of `check_dataset` as a table, followed by its problems."""
     label_set = get_label_set(label_set)
+    rows = report["sections"].values()
+    grades = ["grades"] if any(row["grades"] for row in rows) else []
     table = Table(title=f"Data check: {report['dataset_dir']}")
-    for heading in ("section", "cases", "images", "width x height", *(f"{n} %" for n in label_set.class_names)):
+    classes = [f"{n} %" for n in label_set.class_names]
+    for heading in ("section", "cases", "images", *grades, "width x height", *classes):
         table.add_column(heading, justify="left" if heading == "section" else "right")
     for section, row in report["sections"].items():
         sizes = [f"{size} ({count})" for size, count in row["sizes"].items()]
         shown = "\n".join(sizes[:4] + ([f"and {len(sizes) - 4} more"] if len(sizes) > 4 else []))
         fractions = [f"{100 * row['class_fractions'].get(name, 0.0):.2f}" for name in label_set.class_names]
-        table.add_row(section, str(row["cases"]), str(row["images"]), shown, *fractions)
+        counts = ["\n".join(f"{grade}: {count}" for grade, count in row["grades"].items())] if grades else []
+        table.add_row(section, str(row["cases"]), str(row["images"]), *counts, shown, *fractions)
     console = Console()
     console.print(table)
-    rows = report["sections"].values()
+    if untrained := report["grades_without_training_case"]:
+        listed = ", ".join(map(str, untrained))
+        console.print(f"no training case of grade {listed}: it cannot be learnt", highlight=False)
     if grey := sum(row["grey_masks"] for row in rows):
         masks = sum(row["vessel_masks"] for row in rows)
         console.print(f"{grey} of {masks} vessel masks hold grey levels; above 127 is vessel", highlight=False)
@@ -164,6 +186,7 @@ def _check_section(
         "sizes": dict(sizes.most_common()),
         "class_fractions": {n: float(f) for n, f in zip(label_set.class_names, mean)},
         "cases_with_class": {n: with_class[n] for n in label_set.class_names},
+        "grades": {str(g): n for g, n in sorted(Counter(case["grade"] for case in cases if "grade" in case).items())},
         "vessel_masks": vessel_masks,
         "grey_masks": grey_masks,
     }
@@ -173,8 +196,33 @@ def _holds_grey_levels(mask_path: str) -> bool:
     return bool(np.count_nonzero(np.bincount(np.asarray(open_image(mask_path, "L")).ravel())) > 2)
 
 
+def _grade_problems(cases: list[dict[str, Any]], num_grades: int) -> list[str]:
+    problems = []
+    for case in cases:
+        name = case.get("label") or case.get("vessel")
+        if "grade" not in case:
+            problems.append(
+                f"{name}: case {case['case_id']} without a grade; give it one in its data list, or leave the case out"
+            )
+        elif not 0 <= case["grade"] < num_grades:
+            problems.append(
+                f"{name}: grade outside 0-{num_grades - 1}, case {case['case_id']} has {case['grade']}; correct it in "
+                "its data list"
+            )
+    return problems
+
+
+def _untrained_grades(listed: Mapping[str, list[dict[str, Any]]], num_grades: int | None) -> list[int]:
+    training = listed.get("training", listed.get("all"))
+    if num_grades is None or training is None:
+        return []
+    return [grade for grade in range(num_grades) if all(case.get("grade") != grade for case in training)]
+
+
 def _odd_fractions(name: Any, fractions: np.ndarray, label_set: LabelSet) -> list[str]:
     """Label maps that no eye has: without any retina or vessel, or with more vessel than retina (an inverted mask)."""
+    if label_set.class_names == FUNDUS_LESION.class_names and fractions[FUNDUS_LESION.index("retina")] == 0:
+        return [f"{name}: no retina in the label map; is it of another label set, or black?"]
     if label_set.class_names != ("outside", "retina", "vessel"):
         return []
     _, retina, vessel = fractions

@@ -57,7 +57,8 @@ def write_datalist(
         path of the file.
 
     Raises:
-        DataError: When a case lacks a key, lies outside the folder, or the file cannot be written.
+        DataError: When a case lacks a key, has a grade that is no whole number from 0 on, lies outside the folder, or
+            the file cannot be written.
     """
     folder = Path(folder)
     unknown = sorted(set(cases_by_section) - set(SECTIONS))
@@ -84,6 +85,7 @@ def _relative_case(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         raise DataError(f"a case for {folder / DATALIST_NAME} lacks {missing}: {dict(case)}")
     if case["source"] not in _SOURCES:
         raise DataError(f"case {case['case_id']} has the source {case['source']!r}, use one of {list(_SOURCES)}")
+    _check_grade(case, folder / DATALIST_NAME)
     result = dict(case)
     for key in _FILE_KEYS:
         if key in result:
@@ -110,7 +112,8 @@ def load_datalist(path: str | os.PathLike) -> dict[str, Any]:
         file has no such section) and what else the file holds. Paths are left relative.
 
     Raises:
-        DataError: When the file is missing, is no such list, or a case has no label map.
+        DataError: When the file is missing, is no such list, or a case has no label map, or a grade that is no whole
+            number from 0 on.
     """
     path = Path(path)
     path = path / DATALIST_NAME if path.is_dir() else path
@@ -132,4 +135,14 @@ def load_datalist(path: str | os.PathLike) -> dict[str, Any]:
             case.setdefault("source", "real")
             if case["source"] not in _SOURCES:
                 raise DataError(f"case {case['case_id']} in {path} has the source {case['source']!r}, use {_SOURCES}")
+            _check_grade(case, path)
     return content
+
+
+def _check_grade(case: Mapping[str, Any], path: Path) -> None:
+    grade = case.get("grade", 0)
+    if not isinstance(grade, int) or isinstance(grade, bool) or grade < 0:  # JSON has no other whole numbers
+        raise DataError(
+            f"case {case['case_id']} in {path} has the grade {grade!r}; a grade is a whole number from 0 on, and a "
+            "case that was not graded has no entry 'grade'"
+        )

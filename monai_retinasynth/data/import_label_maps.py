@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from ..utils.errors import ConfigError, DataError
+from .cases import load_cases
 from .synthetic_set_writer import SyntheticSetWriter
 from .training_references import load_label_maps
 
@@ -20,7 +21,7 @@ __all__ = ["import_label_maps"]
 
 
 def import_label_maps(label_maps_dir: str | None, output_dir: str, label_set: str = "fundus_vessel") -> None:
-    """Copy label maps from a folder into a data set with a ``datalist.json``, checking each.
+    """Copy label maps from a folder into a data set with a ``datalist.json``, checking each; grades are kept.
 
     Args:
         label_maps_dir: folder of label map files (class indices, e.g. palette PNG), or a data set with a datalist.
@@ -44,6 +45,7 @@ def import_label_maps(label_maps_dir: str | None, output_dir: str, label_set: st
         name="label maps of the user",
         provenance={"origin": "user"},
         image_required=False,
+        grades=[case.get("grade") for case in load_cases(label_maps_dir, "all")],
     )
     for index, label in enumerate(maps):
         if not writer.exists(index):

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,13 @@ from tqdm import tqdm
 from .._version import __version__
 from ..transforms.field_of_view import derive_field_of_view
 from ..transforms.resample_area import resample_area
-from ..utils.atomic_file import atomic_write
 from ..utils.errors import ConfigError, DataError
-from ..utils.image_io import from_picture, read_label_map, read_mask, read_rgb, to_picture, write_label_map, write_rgb
+from ..utils.image_io import from_picture, read_mask, read_rgb, to_picture
 from ..utils.label_set import FUNDUS_DISC_VESSEL
 from .datalist import write_datalist
+from .fov_square import cut_out, square_around
 from .idrid import list_idrid_segmentation_cases
+from .prepared_folder import is_finished, settle_folder, write_pair
 
 __all__ = ["prepare_idrid_discs"]
 
@@ -79,7 +79,7 @@ def prepare_idrid_discs(
             )
     folder = Path(output_dir)
     provenance = {"origin": "IDRiD, A. Segmentation", "size": int(size), "package_version": __version__}
-    _settle(folder, provenance)
+    settle_folder(folder, _SETTINGS_NAME, provenance, ("origin", "size"))
     written: dict[str, list[dict[str, Any]]] = {section: [] for section in cases}
     with tqdm(total=sum(map(len, cases.values())), desc="IDRiD", disable=not progress, unit="eye") as bar:
         for section, listed in cases.items():
@@ -90,40 +90,12 @@ def prepare_idrid_discs(
     return write_datalist(folder, written, FUNDUS_DISC_VESSEL, "IDRiD with optic discs", extra)
 
 
-def _settle(folder: Path, provenance: dict[str, Any]) -> None:
-    """Note the settings in the folder, and refuse one that was filled with others."""
-    path = folder / _SETTINGS_NAME
-    if path.is_file():
-        try:
-            earlier = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            earlier = "unreadable"
-        if not isinstance(earlier, dict) or any(earlier.get(key) != provenance[key] for key in ("origin", "size")):
-            raise DataError(
-                f"{folder} holds cases of other settings ({earlier}, wanted {provenance}): choose another output_dir, "
-                "or remove the folder"
-            )
-        return
-    with atomic_write(path) as file:
-        file.write(json.dumps(provenance, indent=2).encode("utf-8") + b"\n")
-
-
 def _write_case(case: dict[str, Any], folder: Path, size: int) -> dict[str, Any]:
     names = {"image": f"images/{case['case_id']}.png", "label": f"labels/{case['case_id']}.png"}
-    if not _finished(folder / names["image"], folder / names["label"], size):
-        photograph, label = _reduce(case, size)
-        (folder / names["image"]).unlink(missing_ok=True)  # the photograph comes last: its presence means finished
-        write_label_map(folder / names["label"], label, FUNDUS_DISC_VESSEL)
-        write_rgb(folder / names["image"], photograph)
+    image_path, label_path = folder / names["image"], folder / names["label"]
+    if not is_finished(image_path, label_path, FUNDUS_DISC_VESSEL, size):
+        write_pair(image_path, label_path, *_reduce(case, size), FUNDUS_DISC_VESSEL)
     return {**names, "case_id": case["case_id"], "source": case["source"]}
-
-
-def _finished(image: Path, label: Path, size: int) -> bool:
-    try:
-        shapes = read_label_map(label, FUNDUS_DISC_VESSEL).shape, read_rgb(image).shape[:2]
-    except DataError:
-        return False
-    return all(shape == (size, size) for shape in shapes)
 
 
 def _reduce(case: dict[str, Any], size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -139,11 +111,11 @@ def _reduce(case: dict[str, Any], size: int) -> tuple[np.ndarray, np.ndarray]:
         fov = derive_field_of_view(photograph)
     except DataError as exception:
         raise DataError(f"{image_path}: {exception}") from exception
-    rows, columns = _square_around(fov)
-    reduced = resample_area(from_picture(_cut(photograph, rows, columns)), (size, size))
+    rows, columns = square_around(fov)
+    reduced = resample_area(from_picture(cut_out(photograph, rows, columns)), (size, size))
     photograph = to_picture(reduced.round().to(torch.uint8))
     fov, disc = (
-        to_picture(resample_area(from_picture(_cut(mask, rows, columns)), (size, size)) > 0.5)[..., 0]
+        to_picture(resample_area(from_picture(cut_out(mask, rows, columns)), (size, size)) > 0.5)[..., 0]
         for mask in (fov, disc)
     )
     if not (fov & disc).any():
@@ -154,20 +126,3 @@ def _reduce(case: dict[str, Any], size: int) -> tuple[np.ndarray, np.ndarray]:
     label = np.where(fov, FUNDUS_DISC_VESSEL.index("retina"), FUNDUS_DISC_VESSEL.index("outside"))
     label[fov & disc] = FUNDUS_DISC_VESSEL.index("optic_disc")
     return photograph, label.astype(np.uint8)
-
-
-def _square_around(fov: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First row and the one after the last, and columns likewise, of the square; it may reach beyond the picture."""
-    spans = [np.flatnonzero(fov.any(axis=axis))[[0, -1]] for axis in (1, 0)]
-    side = max(int(last - first) + 1 for first, last in spans)
-    starts = [(int(first + last) + 1 - side) // 2 for first, last in spans]
-    return (starts[0], starts[0] + side), (starts[1], starts[1] + side)
-
-
-def _cut(picture: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
-    """Rows and columns of a picture, 0 beyond it."""
-    result = np.zeros((rows[1] - rows[0], columns[1] - columns[0], *picture.shape[2:]), dtype=picture.dtype)
-    top, left = max(rows[0], 0), max(columns[0], 0)
-    inside = picture[top : rows[1], left : columns[1]]
-    result[top - rows[0] :, left - columns[0] :][: inside.shape[0], : inside.shape[1]] = inside
-    return result

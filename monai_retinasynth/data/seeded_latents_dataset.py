@@ -12,14 +12,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.utils.data import Dataset
 
 from ..utils.distributed import process_rank, process_world
 from ..utils.errors import ConfigError
-from ..utils.seeding import seeded_latents
+from ..utils.seeding import seeded_latents, with_conditions
 
 __all__ = ["SeededLatentDataset"]
 
@@ -39,11 +39,14 @@ class SeededLatentDataset(Dataset):
         skip: says of an index whether it is done, for example ``SyntheticSetWriter.exists``.
         rank: this process, default the one of `torch.distributed`, 0 without it.
         world: number of processes, default as above.
+        conditions: class of each sample, `num_samples` of them, or fewer that are gone through again and again; None
+            for an unconditional generator.
+        num_conditions: number of classes.
 
     Raises:
-        ConfigError: When there are fewer samples than processes.
+        ConfigError: When there are fewer samples than processes, or a class is not in 0 ... num_conditions - 1.
 
-    Items are ``{"image": (Z,) float32, "index": int}``: MONAI's evaluators and bundle checks feed the key ``image``.
+    With `conditions` the one-hot class follows the latent vector and the item holds it as ``grade`` too. Items are ``{"image": (Z,) float32, "index": int}``: MONAI's evaluators and bundle checks feed the key ``image``.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class SeededLatentDataset(Dataset):
         skip: Callable[[int], bool] | None = None,
         rank: int | None = None,
         world: int | None = None,
+        conditions: Sequence[int] | None = None,
+        num_conditions: int = 0,
     ) -> None:
         if num_samples < 1:
             raise ConfigError(f"num_samples must be at least 1, got {num_samples}.")
@@ -62,8 +67,14 @@ class SeededLatentDataset(Dataset):
         world = process_world() if world is None else world
         if num_samples < world:
             raise ConfigError(f"{num_samples} samples cannot be shared by {world} processes: start fewer processes.")
+        wrong = sorted({c for c in conditions or () if not 0 <= c < num_conditions})
+        if wrong or (conditions is not None and not len(conditions)):
+            raise ConfigError(f"conditions are classes from 0 to {num_conditions - 1}, got {wrong or 'none'}.")
         self.latent_size = latent_size
         self.seed = seed
+        self.start = start
+        self.conditions = None if conditions is None else [int(c) for c in conditions]
+        self.num_conditions = num_conditions
         # sharded before `skip` is asked: ranks ask at different moments, while others already write
         mine = list(range(start, start + num_samples))[rank::world]
         to_do = [index for index in mine if skip is None or not skip(index)]
@@ -74,4 +85,8 @@ class SeededLatentDataset(Dataset):
 
     def __getitem__(self, item: int) -> dict[str, torch.Tensor | int]:
         index = self.indices[item]
-        return {"image": seeded_latents([index], self.latent_size, self.seed)[0], "index": index}
+        latents = seeded_latents([index], self.latent_size, self.seed)
+        if self.conditions is None:
+            return {"image": latents[0], "index": index}
+        grade = self.conditions[(index - self.start) % len(self.conditions)]
+        return {"image": with_conditions(latents, [grade], self.num_conditions)[0], "index": index, "grade": grade}

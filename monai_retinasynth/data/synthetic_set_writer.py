@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class SyntheticSetWriter:
         provenance: where the samples come from (seed, checkpoint hash, ...), plain values for JSON; noted with each
             case together with its index.
         image_required: whether a case is finished only with a photograph.
+        grades: grade of each sample, noted with it: the grades of the samples from the first on, gone through again
+            and again where there are fewer; None where samples have no grade.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class SyntheticSetWriter:
         name: str,
         provenance: Mapping[str, Any],
         image_required: bool = True,
+        grades: Sequence[int | None] | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.label_set = get_label_set(label_set)
         self.name = name
         self.provenance = dict(provenance)
         self.image_required = image_required
+        self.grades = None if not grades else list(grades)
         self._same_provenance = False
 
     def image_path(self, index: int) -> Path:
@@ -180,6 +184,9 @@ class SyntheticSetWriter:
         if self.image_path(index).is_file():
             case["image"] = self.image_path(index).relative_to(self.output_dir).as_posix()
         provenance = {**self.provenance, "index": index}
+        grade = None if self.grades is None else self.grades[index % len(self.grades)]
+        if grade is not None:
+            case["grade"] = int(grade)
         return {**case, "case_id": f"synthetic_{index:05d}", "source": "synthetic", "provenance": provenance}
 
     def _label_picture(self, index: int, label: torch.Tensor | np.ndarray) -> np.ndarray:

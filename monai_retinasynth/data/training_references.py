@@ -22,7 +22,7 @@ from monai.transforms import Transform
 from ..transforms.fov_colour import FieldOfViewColour
 from ..transforms.load_fundus_case import LoadFundusCased
 from ..utils.distributed import process_rank, process_world
-from ..utils.errors import DataError
+from ..utils.errors import ConfigError, DataError
 from .cases import load_cases
 
 __all__ = ["LabelMapDataset", "load_label_maps", "training_colours"]
@@ -98,8 +98,14 @@ class LabelMapDataset(Dataset):
         transform: transform of an item.
         skip: called with an index; true where the result is already there.
         photographs: keep the photographs, to give each eye its own colour.
+        photographs_per_map: items made of each label map, numbered one after another, to be given different styles and
+            colours.
+
+    Attributes:
+        grades: grade of each item of the whole set, None where it has none.
 
     Raises:
+        ConfigError: when `photographs_per_map` is not positive.
         DataError: when `photographs` are asked for and the cases have none.
     """
 
@@ -111,14 +117,18 @@ class LabelMapDataset(Dataset):
         transform: Transform | None = None,
         skip: Callable[[int], bool] | None = None,
         photographs: bool = False,
+        photographs_per_map: int = 1,
     ) -> None:
-        cases = load_cases(dataset_dir, section, layout=layout)
+        if photographs_per_map < 1:
+            raise ConfigError(f"photographs_per_map must be at least 1, got {photographs_per_map}")
+        cases = [case for case in load_cases(dataset_dir, section, layout=layout) for _ in range(photographs_per_map)]
         if photographs and "image" not in cases[0]:
             raise DataError(
                 f"the label maps in {dataset_dir} come without photographs, so the eyes have no colour of their own; "
                 "take colours of the training set instead (colour: sampled or mean)"
             )
         self.all_indices = list(range(len(cases)))
+        self.grades = [case.get("grade") for case in cases]
         rank, world = process_rank(), process_world()
         items = [
             {**(case if photographs or _needs_photograph(case) else _without_photograph(case)), "index": i}

@@ -17,10 +17,18 @@ from .growth import GrowthPhase, ProgressiveGrowthSchedule
 from .latent_gan_trainer import LatentGanTrainer
 from .paired_gan_trainer import PairedGanTrainer
 from .prepare_batch import PrepareLatentBatch, PrepareTranslationBatch
-from .segmentation_sources import SEGMENTATION_REGIMES, SegmentationSource, select_segmentation_source
+from .segmentation_sources import (
+    SEGMENTATION_REGIMES,
+    SegmentationSource,
+    count_for_share,
+    segmentation_run_name,
+    select_segmentation_source,
+)
+from .segmentation_targets import OTHER_CLASS, SegmentationTargets, select_segmentation_targets
 from .step_batches import StepBatches
 
 __all__ = [
+    "OTHER_CLASS",
     "SEGMENTATION_REGIMES",
     "GanIterationEvents",
     "GrowthPhase",
@@ -30,7 +38,11 @@ __all__ = [
     "PrepareTranslationBatch",
     "ProgressiveGrowthSchedule",
     "SegmentationSource",
+    "SegmentationTargets",
     "StepBatches",
     "TwoPlayerTrainer",
+    "count_for_share",
+    "segmentation_run_name",
     "select_segmentation_source",
+    "select_segmentation_targets",
 ]

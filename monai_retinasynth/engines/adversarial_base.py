@@ -54,7 +54,7 @@ class TwoPlayerTrainer(Trainer):
     or ``condition``), ``d_loss`` and ``g_loss`` (what the two optimizers minimised, averaged over the steps of the
     iteration), ``loss`` (their sum), and every term by name: ``d_adversarial`` and, where `d_loss_function` has
     ``sides()``, its two summands ``d_real`` and ``d_fake``; ``d_<regulariser>`` (its latest value without the
-    interval's factor); ``g_adversarial``, ``g_<term>``.
+    interval's factor); ``g_adversarial``, ``g_<term>``; with `augment` also ``d_real_sign``, the mean sign of D(real).
 
     Counters in ``engine.state``, part of ``state_dict()``: ``images_seen`` (real images shown to the discriminator by
     all processes), ``d_steps``, ``latents_drawn``.
@@ -95,6 +95,8 @@ class TwoPlayerTrainer(Trainer):
             (handlers read them at BACKWARD_COMPLETED).
         to_kwargs: more arguments for `prepare_batch`.
         seed: seed of everything this trainer draws itself.
+        augment: applied to all that the discriminator sees, reals and fakes (`DiscriminatorAugmentation`; Karras et al.
+            2020); its `p` is moved by `AdaptiveAugmentationHandler`.
 
     Raises:
         ConfigError: When the settings cannot work together.
@@ -135,6 +137,7 @@ class TwoPlayerTrainer(Trainer):
         optim_set_to_none: bool = True,
         to_kwargs: dict | None = None,
         seed: int = 0,
+        augment: Any = None,
         share_fakes: bool = False,
         step_batch_size: Callable[[], int] | None = None,
     ) -> None:
@@ -178,6 +181,7 @@ class TwoPlayerTrainer(Trainer):
         self.channels_last = channels_last
         self.optim_set_to_none = optim_set_to_none
         self.seed = seed
+        self.augment = augment
         if channels_last is True:
             g_network.to(memory_format=torch.channels_last)
             d_network.to(memory_format=torch.channels_last)
@@ -185,6 +189,7 @@ class TwoPlayerTrainer(Trainer):
         self._state_dict_user_keys.extend(["images_seen", "d_steps", "latents_drawn"])
         self._penalties: dict[str, torch.Tensor] = {}
         self._sides: list[dict[str, torch.Tensor]] = []
+        self._real_signs: list[torch.Tensor] = []
 
     # what a subclass says
 
@@ -203,16 +208,35 @@ class TwoPlayerTrainer(Trainer):
         """Generator input and, where they are paired with it, reals for a generator step."""
 
     @abstractmethod
-    def _generate(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        """Fakes."""
+    def _generate(self, network: nn.Module, inputs: torch.Tensor, reals: Any = None) -> torch.Tensor:
+        """Fakes; `reals` are those of the same batch, in training."""
 
-    @abstractmethod
-    def _judge(self, network: nn.Module, images: torch.Tensor, inputs: torch.Tensor) -> Any:
-        """The discriminator's whole answer to images (with the input they were made from)."""
+    def _judged(self, images: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        """What the discriminator is shown of images (and of the input they were made from)."""
+        return images
 
-    def _generator_terms(self, fakes: torch.Tensor, answer: Any, reals: Any, inputs: torch.Tensor) -> dict:
-        """Terms of the generator's loss by name."""
-        return {"adversarial": self.g_loss_function(logits_of(answer)).mean()}
+    def _judge(self, network: nn.Module, images: torch.Tensor, inputs: torch.Tensor, drawn: Any = None) -> Any:
+        """The discriminator's whole answer to images (with the input they were made from), augmented by new random
+        transformations, or by those `drawn` before."""
+        shown = self._judged(images, inputs)
+        if self.augment is not None:
+            shown = self._formatted(self.augment(shown, drawn))
+        return self._answer(network, shown)
+
+    def _answer(self, network: nn.Module, shown: torch.Tensor) -> Any:
+        return self.d_inferer(shown, network)
+
+    def _logits(self, answer: Any) -> Any:
+        """The adversarial logits in a discriminator's answer."""
+        return logits_of(answer)
+
+    def _discriminator_terms(self, real_answer: Any, fake_answer: Any, inputs: torch.Tensor) -> dict:
+        """More terms of the discriminator's loss by name."""
+        return {}
+
+    def _generator_terms(self, fakes: torch.Tensor, answer: Any, reals: Any, inputs: torch.Tensor, drawn: Any) -> dict:
+        """Terms of the generator's loss by name; `drawn` is how the fakes in `answer` were augmented."""
+        return {"adversarial": self.g_loss_function(self._logits(answer)).mean()}
 
     # the training step
 
@@ -228,7 +252,7 @@ class TwoPlayerTrainer(Trainer):
             self.fire_event(IterationEvents.INNER_ITERATION_STARTED)
             inputs, reals = self._discriminator_data(batch)
             with torch.set_grad_enabled(self.share_fakes), self._precision():
-                fakes = self._generate(self.g_network, inputs)
+                fakes = self._generate(self.g_network, inputs, reals)
             output.update({GanKeys.REALS: reals, GanKeys.FAKES: fakes.detach(), self.input_key: inputs})
             d_terms.append(self._discriminator_step(inputs, reals, fakes.detach().float()))
             self.fire_event(GanIterationEvents.DISCRIMINATOR_COMPLETED)
@@ -240,7 +264,7 @@ class TwoPlayerTrainer(Trainer):
                 inputs, paired = self._generator_data(batch)
                 reals = reals if paired is None else paired
                 with self._precision():
-                    fakes = self._generate(self.g_network, inputs)
+                    fakes = self._generate(self.g_network, inputs, paired)
             output.update({GanKeys.REALS: reals, GanKeys.FAKES: fakes.detach(), self.input_key: inputs})
             g_terms.append(self._generator_step(inputs, reals, fakes.float()))
             self.fire_event(GanIterationEvents.GENERATOR_COMPLETED)
@@ -257,13 +281,17 @@ class TwoPlayerTrainer(Trainer):
         with self._precision():
             real_answer = self._judge(self.d_network, reals, inputs)
             fake_answer = self._judge(self.d_network, fakes, inputs)
-        logits = logits_of(real_answer), logits_of(fake_answer)
+        logits = self._logits(real_answer), self._logits(fake_answer)
+        if self.augment is not None:
+            signs = [scale.detach().sign().mean() for scale in logits_by_scale(logits[0])]
+            self._real_signs.append(torch.stack(signs).mean())
         if hasattr(self.d_loss_function, "sides"):
             of_reals, of_fakes = self.d_loss_function.sides(*logits)
             self._sides.append({"real": of_reals.detach(), "fake": of_fakes.detach()})
             terms = {"adversarial": of_reals + of_fakes}
         else:
             terms = {"adversarial": self.d_loss_function(*logits).mean()}
+        terms |= self._discriminator_terms(real_answer, fake_answer, inputs)
         terms |= self._regularise(inputs, reals, fakes)
         # one backward for loss and penalties: a data-parallel network reduces each gradient once
         torch.stack(list(terms.values())).sum().backward()
@@ -275,7 +303,7 @@ class TwoPlayerTrainer(Trainer):
 
     def _regularise(self, inputs: torch.Tensor, reals: torch.Tensor, fakes: torch.Tensor) -> dict:
         def discriminator(images: torch.Tensor) -> Any:
-            return logits_of(self._judge(self.d_network, images, inputs))
+            return self._logits(self._judge(self.d_network, images, inputs))
 
         terms = {}
         for name, penalty, interval in self.d_regularizers:
@@ -288,11 +316,12 @@ class TwoPlayerTrainer(Trainer):
 
     def _generator_step(self, inputs: torch.Tensor, reals: Any, fakes: torch.Tensor) -> dict:
         self.g_optimizer.zero_grad(set_to_none=self.optim_set_to_none)
+        drawn = None if self.augment is None else self.augment.draw(self._judged(fakes, inputs))
         with _frozen(plain_network(self.d_network)) as judge:
             with self._precision():
-                answer = self._judge(judge, fakes, inputs)
+                answer = self._judge(judge, fakes, inputs, drawn)
                 self.fire_event(IterationEvents.FORWARD_COMPLETED)
-                terms = self._generator_terms(fakes, answer, reals, inputs)
+                terms = self._generator_terms(fakes, answer, reals, inputs, drawn)
             total = torch.stack([term.float() for term in terms.values()]).sum()
             self.state.output[GanKeys.GLOSS] = self.state.output[CommonKeys.LOSS] = total.detach()
             self.fire_event(IterationEvents.LOSS_COMPLETED)
@@ -326,6 +355,12 @@ class TwoPlayerTrainer(Trainer):
         for name in self._sides[0] if self._sides else ():
             named[f"d_{name}"] = torch.stack([sides[name] for sides in self._sides]).mean()
         self._sides.clear()
+        if self._real_signs:
+            named["d_real_sign"] = torch.stack(self._real_signs).mean()
+            self._real_signs.clear()
+        for name in d_terms[0]:
+            if name != "adversarial" and name not in self._penalties:
+                named[f"d_{name}"] = torch.stack([terms[name] for terms in d_terms]).mean()
         named |= {f"d_{name}": value for name, value in self._penalties.items()}
         named |= {f"g_{name}": torch.stack([terms[name] for terms in g_terms]).mean() for name in g_terms[0]}
         self.state.output.update(

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
+from ..losses.kl_divergence import kl_divergence_loss
 from ..utils.checkpoint import plain_network
 from ..utils.errors import ConfigError
 from .adversarial_base import TwoPlayerTrainer
@@ -47,6 +48,9 @@ class PairedGanTrainer(TwoPlayerTrainer):
         feature_matching_loss: `(fake_features, real_features) -> weighted loss` on the discriminator's whole answers.
         g_extra_losses: more terms by name, `(fakes, targets) -> loss`, each alone or as `[callable, weight]`
             (for example ``{"l1": [L1Loss(), 100]}``, or a perceptual loss).
+        kl_weight: weight of the Kullback-Leibler divergence of the styles that the generator's encoder finds in the
+            photographs (`SpatiallyAdaptiveGenerator` with an encoder; 0.05 in Park et al. 2019). None for a generator
+            without one.
     """
 
     input_key = "condition"
@@ -65,8 +69,10 @@ class PairedGanTrainer(TwoPlayerTrainer):
         prepare_batch: Callable | None = None,
         feature_matching_loss: Callable | None = None,
         g_extra_losses: dict[str, Any] | None = None,
+        kl_weight: float | None = None,
         **kwargs: Any,
     ) -> None:
+        self.kl_weight = kl_weight
         self.feature_matching_loss = feature_matching_loss
         self.g_extra_losses = {name: _weighted(name, item) for name, item in (g_extra_losses or {}).items()}
         super().__init__(
@@ -98,19 +104,26 @@ class PairedGanTrainer(TwoPlayerTrainer):
 
     _generator_data = _discriminator_data
 
-    def _generate(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        return self.g_inferer(inputs, network)
+    def _generate(self, network: nn.Module, inputs: torch.Tensor, reals: torch.Tensor | None = None) -> torch.Tensor:
+        if self.kl_weight is None or reals is None:
+            return self.g_inferer(inputs, network)
+        fakes, *self._style = self.g_inferer(inputs, network, photograph=reals)
+        return fakes
 
-    def _judge(self, network: nn.Module, images: torch.Tensor, inputs: torch.Tensor) -> Any:
-        return self.d_inferer(torch.cat([inputs, images], dim=1), network)
+    def _judged(self, images: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        return torch.cat([inputs, images], dim=1)
 
-    def _generator_terms(self, fakes: torch.Tensor, answer: Any, reals: torch.Tensor, inputs: torch.Tensor) -> dict:
-        terms = super()._generator_terms(fakes, answer, reals, inputs)
+    def _generator_terms(
+        self, fakes: torch.Tensor, answer: Any, reals: torch.Tensor, inputs: torch.Tensor, drawn: Any
+    ) -> dict:
+        terms = super()._generator_terms(fakes, answer, reals, inputs, drawn)
         if self.feature_matching_loss is not None:
-            # features of the reals by the discriminator as it now is, as those of the fakes are
+            # features of the reals by the discriminator as it now is, and turned and moved as those of the fakes are
             with torch.no_grad():
-                real_answer = self._judge(plain_network(self.d_network), reals, inputs)
+                real_answer = self._judge(plain_network(self.d_network), reals, inputs, drawn)
             terms["feature_matching"] = self.feature_matching_loss(answer, real_answer)
+        if self.kl_weight is not None:
+            terms["kl"] = self.kl_weight * kl_divergence_loss(*self._style)
         for name, (loss, weight) in self.g_extra_losses.items():
             terms[name] = loss(fakes, reals) * weight
         return terms

@@ -43,20 +43,33 @@ class PrepareLatentBatch(PrepareBatch):
     Args:
         key: key of the label in the batch.
         num_classes: when given, the label is a class index (B, 1, X, Y) and becomes one-hot.
+        condition_key: key of the class of each sample, such as "grade"; None for unconditional training.
+
+    Raises:
+        ConfigError: when a batch lacks `condition_key`.
 
     Returns of the call:
-        reals (B, C, X, Y) float32 in [0, 1].
+        reals (B, C, X, Y) float32 in [0, 1]; with `condition_key` a pair of these and the classes (B,) int64.
     """
 
-    def __init__(self, key: str = "label", num_classes: int | None = None) -> None:
+    def __init__(self, key: str = "label", num_classes: int | None = None, condition_key: str | None = None) -> None:
         self.key = key
         self.num_classes = num_classes
+        self.condition_key = condition_key
 
     def __call__(
         self, batchdata: dict[str, Any], device: Any = None, non_blocking: bool = False, **kwargs: Any
-    ) -> torch.Tensor:
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         label = _on_device(batchdata[self.key], device, non_blocking)
-        return label.float() if self.num_classes is None else _one_hot(label, self.num_classes)
+        reals = label.float() if self.num_classes is None else _one_hot(label, self.num_classes)
+        if self.condition_key is None:
+            return reals
+        if self.condition_key not in batchdata:
+            raise ConfigError(
+                f"a batch holds no {self.condition_key!r}, only {sorted(map(str, batchdata))}: give every case of the "
+                "data list one, or train without conditions."
+            )
+        return reals, _on_device(batchdata[self.condition_key], device, non_blocking).long()
 
 
 class PrepareTranslationBatch(PrepareBatch):
@@ -72,12 +85,14 @@ class PrepareTranslationBatch(PrepareBatch):
         mask_class: a class index; the condition is then the mask of this class alone, one channel, 1 in it and -1
             elsewhere.
         condition_key: key of a picture (B, C, X, Y) in [-1, 1] that is the condition, such as a degraded photograph.
+        style_key: key of style vectors (B, Z), handed to the network as `style`; None for networks without.
 
     Raises:
         ConfigError: when both `mask_class` and `condition_key` are given, or a batch lacks `condition_key`.
 
     Returns of the call:
-        `(condition (B, C, X, Y), target (B, 3, X, Y) or None)`, float32.
+        `(condition (B, C, X, Y), target (B, 3, X, Y) or None)`, float32; with `style_key` also `()` and
+        `{"style": (B, Z)}`, the further arguments of the network as MONAI's evaluators pass them on.
     """
 
     def __init__(
@@ -88,6 +103,7 @@ class PrepareTranslationBatch(PrepareBatch):
         coordinates_key: str | None = None,
         mask_class: int | None = None,
         condition_key: str | None = None,
+        style_key: str | None = None,
     ) -> None:
         if mask_class is not None and condition_key is not None:
             raise ConfigError("the condition is a mask (mask_class) or a picture (condition_key), give one of them.")
@@ -97,10 +113,11 @@ class PrepareTranslationBatch(PrepareBatch):
         self.coordinates_key = coordinates_key
         self.mask_class = mask_class
         self.condition_key = condition_key
+        self.style_key = style_key
 
     def __call__(
         self, batchdata: dict[str, Any], device: Any = None, non_blocking: bool = False, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    ) -> tuple:
         if self.condition_key is not None:
             if self.condition_key not in batchdata:
                 raise ConfigError(
@@ -118,6 +135,10 @@ class PrepareTranslationBatch(PrepareBatch):
         if self.coordinates_key is not None:
             coordinates = _on_device(batchdata[self.coordinates_key], device, non_blocking).float()
             condition = torch.cat([condition, coordinates], dim=1)
-        if self.image_key is None or self.image_key not in batchdata:
-            return condition, None
-        return condition, _on_device(batchdata[self.image_key], device, non_blocking).float()
+        target = None
+        if self.image_key is not None and self.image_key in batchdata:
+            target = _on_device(batchdata[self.image_key], device, non_blocking).float()
+        if self.style_key is None:
+            return condition, target
+        style = _on_device(batchdata[self.style_key], device, non_blocking).float()
+        return condition, target, (), {"style": style}

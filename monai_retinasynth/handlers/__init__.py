@@ -12,9 +12,13 @@
 
 from __future__ import annotations
 
+from .adaptive_augmentation import AdaptiveAugmentationHandler
 from .epoch_seed import EpochSeedHandler
 from .fidelity_report import FidelityReportHandler
+from .grade_predictions import GradePredictionsHandler
+from .grading_report import GradingReportHandler
 from .image_grid import ImageGridHandler
+from .lesion_report import LesionReportHandler
 from .progress_bar import TrainingProgressBar
 from .synthetic_set_saver import SyntheticSetSaver
 from .tensorboard_losses import TensorBoardLosses
@@ -22,9 +26,13 @@ from .training_checkpoint import TrainingCheckpoint
 from .vessel_report import VesselReportHandler
 
 __all__ = [
+    "AdaptiveAugmentationHandler",
     "EpochSeedHandler",
     "FidelityReportHandler",
+    "GradePredictionsHandler",
+    "GradingReportHandler",
     "ImageGridHandler",
+    "LesionReportHandler",
     "SyntheticSetSaver",
     "TensorBoardLosses",
     "TrainingCheckpoint",

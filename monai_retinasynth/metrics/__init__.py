@@ -13,8 +13,14 @@
 from __future__ import annotations
 
 from .cldice import centerline_dice
+from .collapse import collapse_figures, label_map_dice
 from .fidelity_results import print_fidelity_results, read_fidelity_results, write_fidelity_results
+from .grading import GRADING_SCORES, GradingReport
+from .grading_results import print_grading_results, read_grading_results, write_grade_predictions, write_grading_results
 from .image_fidelity import FIDELITY_FORMS, FIDELITY_KEYS, ImageFidelityReport, image_fidelity
+from .lesion_results import LESION_RESULTS_STEM, print_lesion_results, read_lesion_results, write_lesion_results
+from .lesion_segmentation import LESION_SCORE_NAMES, OPERATING_POINTS, LesionSegmentationReport
+from .lesion_statistics import LESION_STATISTICS_KEYS, lesion_statistics, lesion_statistics_by_grade
 from .memorisation import nearest_neighbour_dice
 from .morphometry import (
     MORPHOMETRY_KEYS,
@@ -35,25 +41,43 @@ __all__ = [
     "CONVENTIONS",
     "FIDELITY_FORMS",
     "FIDELITY_KEYS",
+    "GRADING_SCORES",
+    "LESION_RESULTS_STEM",
+    "LESION_SCORE_NAMES",
+    "LESION_STATISTICS_KEYS",
     "MORPHOMETRY_KEYS",
+    "OPERATING_POINTS",
     "SCORE_NAMES",
+    "GradingReport",
     "ImageFidelityReport",
+    "LesionSegmentationReport",
     "TrivialBaselines",
     "VesselSegmentationReport",
     "box_counting_dimension",
     "centerline_dice",
+    "collapse_figures",
     "compare_morphometry",
     "confusion_scores",
     "image_fidelity",
+    "label_map_dice",
+    "lesion_statistics",
+    "lesion_statistics_by_grade",
     "mean_colour_photograph",
     "mean_photograph",
     "morphometry_table",
     "nearest_neighbour_dice",
     "print_fidelity_results",
+    "print_grading_results",
+    "print_lesion_results",
     "print_segmentation_results",
     "read_fidelity_results",
+    "read_grading_results",
+    "read_lesion_results",
     "read_segmentation_results",
     "vessel_morphometry",
     "write_fidelity_results",
+    "write_grade_predictions",
+    "write_grading_results",
+    "write_lesion_results",
     "write_segmentation_results",
 ]

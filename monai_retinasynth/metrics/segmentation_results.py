@@ -12,21 +12,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
+from monai_retinasynth.metrics.result_files import print_whole_table, read_result_entry, write_json_and_csv
 from monai_retinasynth.metrics.vessel_segmentation import CONVENTIONS, SCORE_NAMES
-from monai_retinasynth.utils.atomic_file import atomic_write
-from monai_retinasynth.utils.errors import DataError
 
 __all__ = ["print_segmentation_results", "read_segmentation_results", "write_segmentation_results"]
 
@@ -51,14 +46,9 @@ def write_segmentation_results(
     Raises:
         DataError: when a file cannot be written.
     """
-    json_path, csv_path = Path(output_dir, f"{stem}.json"), Path(output_dir, f"{stem}.csv")
     document = {"conventions": CONVENTION_TEXT, "segmentation": results}
-    # allow_nan=False: a file that other programs cannot read is worse than an error here
-    texts = {json_path: json.dumps(document, indent=2, allow_nan=False) + "\n", csv_path: _csv_text(results)}
-    for path, text in texts.items():
-        with atomic_write(path) as file:
-            file.write(text.encode("utf-8"))
-    return json_path, csv_path
+    columns = ("run", "convention", "case_id", "threshold", *SCORE_NAMES)
+    return write_json_and_csv(document, columns, _csv_rows(results), output_dir, stem)
 
 
 def read_segmentation_results(path: str | os.PathLike) -> dict[str, dict[str, Any]]:
@@ -68,11 +58,7 @@ def read_segmentation_results(path: str | os.PathLike) -> dict[str, dict[str, An
     Raises:
         DataError: when the file is missing or is no such file.
     """
-    try:
-        results = json.loads(Path(path).read_text(encoding="utf-8"))["segmentation"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} cannot be read as segmentation results ({error}); run the evaluation again") from error
-    return dict(results)
+    return read_result_entry(path, "segmentation", "segmentation results")
 
 
 def print_segmentation_results(
@@ -96,25 +82,18 @@ def print_segmentation_results(
                 f"{_number(scores['f1_per_image_mean'])} ± {_number(scores['f1_per_image_sd'])}",
                 _number(scores["cldice"]),
             )
-    console = console or Console()
-    # a narrow window, or no terminal at all, must not cut numbers: the table takes the width it needs
-    width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
-    Console(file=console.file, width=max(width, console.width), force_terminal=console.is_terminal).print(table)
+    print_whole_table(table, console)
 
 
 def _number(value: float | None, digits: int = 4) -> str:
     return "n/a" if value is None else f"{value:.{digits}f}"
 
 
-def _csv_text(results: Mapping[str, Mapping[str, Any]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, ["run", "convention", "case_id", "threshold", *SCORE_NAMES], lineterminator="\n")
-    writer.writeheader()
+def _csv_rows(results: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for name, report in results.items():
         common = {"run": name, "threshold": report["threshold"]}
         for convention in CONVENTIONS:
-            writer.writerow({**common, "convention": convention, "case_id": "pooled", **report[convention]})
+            yield {**common, "convention": convention, "case_id": "pooled", **report[convention]}
         for case in report["per_case"]:
             for convention in CONVENTIONS:
-                writer.writerow({**common, "convention": convention, "case_id": case["case_id"], **case[convention]})
-    return buffer.getvalue()
+                yield {**common, "convention": convention, "case_id": case["case_id"], **case[convention]}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from .initialise import initialise_weights
 from .nets import (
+    GRADING_NETWORKS,
     AuxiliaryClassifierDiscriminator,
     AuxiliaryClassifierGenerator,
     Pix2PixHDEnhancer,
@@ -25,9 +26,11 @@ from .nets import (
     ProgressiveGenerator,
     SpatiallyAdaptiveGenerator,
     StyleEncoder,
+    grading_network,
 )
 
 __all__ = [
+    "GRADING_NETWORKS",
     "AuxiliaryClassifierDiscriminator",
     "AuxiliaryClassifierGenerator",
     "Pix2PixHDEnhancer",
@@ -39,5 +42,6 @@ __all__ = [
     "ProgressiveGenerator",
     "SpatiallyAdaptiveGenerator",
     "StyleEncoder",
+    "grading_network",
     "initialise_weights",
 ]

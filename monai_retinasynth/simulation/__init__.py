@@ -14,6 +14,11 @@ from __future__ import annotations
 
 from .eye_geometry import EyeGeometry, Trunk
 from .fundus_appearance import paint_fundus
+from .lesion_amounts import LESION_AMOUNTS, LesionAmounts
+from .lesion_appearance import paint_lesions
+from .lesion_shapes import Lesion, draw_lesions
+from .lesions import LESION_CLASSES, EyeLesions, quadrant, sample_lesions
+from .new_vessels import grow_new_vessels
 from .phantom import FundusPhantom
 from .phantom_dataset import write_phantom_dataset
 from .space_colonisation import GrowingForest
@@ -21,14 +26,24 @@ from .vessel_drawing import VesselField, draw_vessels
 from .vessel_tree import VesselTree, grow_vessel_trees
 
 __all__ = [
+    "LESION_AMOUNTS",
+    "LESION_CLASSES",
     "EyeGeometry",
+    "EyeLesions",
     "FundusPhantom",
     "GrowingForest",
+    "Lesion",
+    "LesionAmounts",
     "Trunk",
     "VesselField",
     "VesselTree",
+    "draw_lesions",
     "draw_vessels",
+    "grow_new_vessels",
     "grow_vessel_trees",
     "paint_fundus",
+    "paint_lesions",
+    "quadrant",
+    "sample_lesions",
     "write_phantom_dataset",
 ]

@@ -22,10 +22,11 @@ looks the same at every size; only the noise belongs to the pixel.
 from __future__ import annotations
 
 import numpy as np
-from scipy.interpolate import RectBivariateSpline
 from scipy.ndimage import gaussian_filter
 
 from .eye_geometry import EyeGeometry
+from .lesion_appearance import paint_lesions
+from .smooth_noise import smooth_noise
 from .vessel_drawing import VesselField
 
 __all__ = ["paint_fundus"]
@@ -42,6 +43,9 @@ def paint_fundus(
     veins: VesselField,
     pixels_per_unit: float,
     rng: np.random.Generator,
+    new_vessels: VesselField | None = None,
+    lesions: np.ndarray | None = None,
+    lesion_rng: np.random.Generator | None = None,
 ) -> np.ndarray:
     """Paint one photograph.
 
@@ -51,10 +55,19 @@ def paint_fundus(
         veins: drawn veins.
         pixels_per_unit: radius of the field of view in pixels.
         rng: source of chance.
+        new_vessels: drawn pathological new vessels, where the eye has any.
+        lesions: (H, W) label map of the label set `fundus_lesion` whose lesion classes are painted.
+        lesion_rng: source of chance for the lesions' look, apart from `rng` so that the eye stays the same eye; needed
+            with `lesions`.
 
     Returns:
         (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: when `lesions` comes without `lesion_rng`.
     """
+    if lesions is not None and lesion_rng is None:
+        raise ValueError("lesions are painted with a source of chance of their own: pass lesion_rng too")
     height, width = arteries.distance.shape
     x = ((np.arange(width) - (width - 1) / 2.0) / pixels_per_unit).astype(np.float32)
     y = ((np.arange(height) - (height - 1) / 2.0) / pixels_per_unit).astype(np.float32)
@@ -76,18 +89,11 @@ def paint_fundus(
         )
     ]
     fundus *= np.minimum(*clear)
+    if new_vessels is not None:  # fine but full of blood, in front of the retina and its vessels
+        fundus *= _transmittance(new_vessels, pixels_per_unit, (0.20, 1.0, 0.80), 1.15 * strength, 0.0, disc)
+    if lesions is not None and lesion_rng is not None:
+        fundus = paint_lesions(fundus, lesions, pixels_per_unit, lesion_rng)
     return _photograph(fundus, x, y, pixels_per_unit, rng, noise_rng)
-
-
-def _smooth_noise(x: np.ndarray, y: np.ndarray, wavelength: float, rng: np.random.Generator) -> np.ndarray:
-    """(H, W) smooth noise of about unit variance on the grid of x and y, with details of the given size."""
-    half = (
-        int(np.ceil(2.0 / wavelength)) + 2
-    )  # covers positions up to 1 field radius; beyond, the field repeats its edge
-    nodes = np.arange(-half, half + 1) * (wavelength / 2.0)
-    values = rng.normal(size=(len(nodes), len(nodes)))
-    spline = RectBivariateSpline(nodes, nodes, values, kx=3, ky=3)
-    return spline(np.clip(y, nodes[0], nodes[-1]), np.clip(x, nodes[0], nodes[-1])).astype(np.float32) * np.float32(1.4)
 
 
 def _polar(x: np.ndarray, y: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,12 +103,12 @@ def _polar(x: np.ndarray, y: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray
 
 def _choroid(x: np.ndarray, y: np.ndarray, geometry: EyeGeometry, rng: np.random.Generator) -> np.ndarray:
     """(H, W, 3) logarithm of the choroid's brightness relative to the eye's colour."""
-    patches = _smooth_noise(x, y, 0.55, rng)
-    mottle = 0.020 * _smooth_noise(x, y, 0.20, rng) + 0.018 * _smooth_noise(x, y, 0.075, rng)
-    grain = 0.014 * _smooth_noise(x, y, 0.028, rng)
+    patches = smooth_noise(x, y, 0.55, rng)
+    mottle = 0.020 * smooth_noise(x, y, 0.20, rng) + 0.018 * smooth_noise(x, y, 0.075, rng)
+    grain = 0.014 * smooth_noise(x, y, 0.028, rng)
     # choroidal vessels: the zero lines of a noise field; seen in some eyes only, away from the macula
     tigroid = float(np.clip(rng.exponential(0.035), 0.0, 0.22))
-    lines = _smooth_noise(x, y, 0.17, rng)
+    lines = smooth_noise(x, y, 0.17, rng)
     lines = np.exp(-((lines / 0.28) ** 2)) - 0.35
     away = np.clip((_polar(x, y, geometry.fovea)[0] - 0.25) / 0.5, 0.0, 1.0)
     streaks = tigroid * away * np.clip(0.6 + 0.5 * patches, 0.0, 1.3) * lines
@@ -113,7 +119,7 @@ def _choroid(x: np.ndarray, y: np.ndarray, geometry: EyeGeometry, rng: np.random
 
 def _macula(x: np.ndarray, y: np.ndarray, geometry: EyeGeometry, rng: np.random.Generator) -> np.ndarray:
     distance, _ = _polar(x, y, geometry.fovea)
-    distance = distance * (1.0 + 0.12 * _smooth_noise(x, y, 0.6, rng))
+    distance = distance * (1.0 + 0.12 * smooth_noise(x, y, 0.6, rng))
     wide = np.exp(-((distance / 0.26) ** 2))[..., None] * np.array([0.13, 0.17, 0.19]) * rng.uniform(0.6, 1.3)
     core = np.exp(-((distance / 0.085) ** 2))[..., None] * np.array([0.11, 0.17, 0.15]) * rng.uniform(0.4, 1.4)
     reflex = np.exp(-((distance / 0.012) ** 2))[..., None] * 0.12 * (rng.random() < 0.35)
@@ -142,7 +148,7 @@ def _with_disc(
     """Blend the optic disc in; returns the fundus and the disc's opacity (H, W)."""
     nasal = -1.0 if geometry.is_left else 1.0
     dx, dy = x[None, :] - geometry.disc[0], y[:, None] - geometry.disc[1]
-    wobble = 1.0 + 0.03 * _smooth_noise(x, y, 0.16, rng)
+    wobble = 1.0 + 0.03 * smooth_noise(x, y, 0.16, rng)
     away = np.hypot(dx / geometry.disc_radii[0], dy / geometry.disc_radii[1]) * wobble
     opacity = 1.0 / (1.0 + np.exp(np.clip((away - 1.0) / rng.uniform(0.05, 0.11), -30.0, 30.0)))
     side = np.clip(dx * nasal / geometry.disc_radii[0], -1.0, 1.0)  # the nasal rim is thicker and pinker
@@ -157,7 +163,7 @@ def _with_disc(
     temporal = np.clip(0.55 - 0.55 * side, 0.0, 1.0)[..., None]
     disc = rim + (pale - rim) * temporal
     disc = disc + (cup_colour - disc) * (0.85 * cup)[..., None]
-    disc *= (1.0 + 0.035 * _smooth_noise(x, y, 0.05, rng))[..., None]
+    disc *= (1.0 + 0.035 * smooth_noise(x, y, 0.05, rng))[..., None]
     # glow of the tissue around the disc, now and then a pigmented or pale crescent on its temporal side
     halo = np.exp(-np.clip(away - 1.0, 0.0, None) / 0.45) * rng.uniform(0.04, 0.16)
     crescent = np.exp(-(((away - 1.12) / 0.09) ** 2)) * np.clip(-side, 0.0, 1.0) * rng.choice((0.0, 0.0, -0.25, 0.22))
@@ -195,7 +201,7 @@ def _photograph(
     """Light, lens and sensor: (H, W, 3) light from the fundus to uint8."""
     distance, angle = _polar(x, y, np.zeros(2))
     tilt, direction = abs(rng.normal(0.0, 0.12)), rng.uniform(-np.pi, np.pi)
-    light = 1.0 + tilt * distance * np.cos(angle - direction) + 0.05 * _smooth_noise(x, y, 1.4, rng)
+    light = 1.0 + tilt * distance * np.cos(angle - direction) + 0.05 * smooth_noise(x, y, 1.4, rng)
     light *= 1.06 - rng.uniform(0.10, 0.30) * distance**2.4
     image = fundus * light[..., None]
 

@@ -12,20 +12,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..utils.errors import ConfigError
+from ..utils.label_set import FUNDUS_LESION, FUNDUS_VESSEL, LabelSet
 from .eye_geometry import EyeGeometry
 from .fundus_appearance import paint_fundus
+from .lesion_amounts import LESION_AMOUNTS, LesionAmounts
+from .lesions import sample_lesions
 from .vessel_drawing import VesselField, draw_vessels
 from .vessel_tree import grow_vessel_trees
 
 __all__ = ["FundusPhantom"]
 
-_OUTSIDE, _RETINA, _VESSEL = 0, 1, 2  # classes of the label set `fundus_vessel`
+_OUTSIDE, _RETINA, _VESSEL = 0, 1, 2  # classes of both label sets
 _MIN_EDGE = 32
+_MIN_LESION_EDGE = 64  # in a smaller picture one-pixel lesions would cover the retina
 _MIN_DRAWN_RADIUS = 0.22  # pixels; a finer vessel would not show in a picture of that size
 
 
@@ -36,24 +41,58 @@ class FundusPhantom:
     the eye are relative to it: a case looks alike at 128 and at 1024 pixels, but for the finest vessels, which a small
     picture cannot show.
 
+    With the label set `fundus_lesion` the eyes have diabetic retinopathy: case i has the grade
+    `grades[i % len(grades)]` and the lesions of that grade (:func:`sample_lesions`). The healthy eye underneath is the
+    same whatever the label set and the grade.
+
     Args:
-        size: edge of a square picture, or (H, W), in pixels; 32 at least.
+        size: edge of a square picture, or (H, W), in pixels; 32 at least, 64 at least with lesions.
         seed: seed of the whole set.
+        label_set: `"fundus_vessel"`, or `"fundus_lesion"`.
+        grades: grades 0 to 4 that the cases take in turn, for `"fundus_lesion"` only; all five when `None`.
+        lesion_amounts: amounts of lesions by grade, in place of those of `LESION_AMOUNTS`; grades that it does not name
+            keep theirs. A mapping from JSON may have its grades as text.
 
     Raises:
-        ConfigError: when the size is too small or not one or two whole numbers.
+        ConfigError: when the size is too small or not one or two whole numbers, the label set is another one, a grade
+            is not 0 to 4, or grades or amounts come with a label set that has no lesions.
     """
 
     fov_fraction = 0.955
 
-    def __init__(self, size: int | Sequence[int] = 512, seed: int = 0) -> None:
-        edges = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
-        if len(edges) != 2 or min(edges) < _MIN_EDGE or any(int(edge) != edge for edge in edges):
+    def __init__(
+        self,
+        size: int | Sequence[int] = 512,
+        seed: int = 0,
+        label_set: str = "fundus_vessel",
+        grades: Sequence[int] | None = None,
+        lesion_amounts: Mapping[int | str, LesionAmounts] | None = None,
+    ) -> None:
+        if label_set not in (FUNDUS_VESSEL.name, FUNDUS_LESION.name):
             raise ConfigError(
-                f"size of the phantom must be one edge or (height, width), {_MIN_EDGE} px or more, got {size}"
+                f"the phantom draws the label sets {FUNDUS_VESSEL.name!r} and {FUNDUS_LESION.name!r}, got {label_set!r}"
+            )
+        self.has_lesions = label_set == FUNDUS_LESION.name
+        least = _MIN_LESION_EDGE if self.has_lesions else _MIN_EDGE
+        edges = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
+        if len(edges) != 2 or min(edges) < least or any(int(edge) != edge for edge in edges):
+            raise ConfigError(
+                f"size of the phantom must be one edge or (height, width), {least} px or more, got {size}"
             )
         self.size = (int(edges[0]), int(edges[1]))
         self.seed = int(seed)
+        self.label_set: LabelSet = FUNDUS_LESION if self.has_lesions else FUNDUS_VESSEL
+        if not self.has_lesions and (grades is not None or lesion_amounts is not None):
+            raise ConfigError(
+                f"grades and lesion_amounts need a label set with lesions, but label_set is {label_set!r}: "
+                f"choose {FUNDUS_LESION.name!r}, or leave them out"
+            )
+        self.lesion_amounts = {**LESION_AMOUNTS, **_by_grade(lesion_amounts or {})}
+        self.grades = _checked_grades(sorted(LESION_AMOUNTS) if grades is None else grades) if self.has_lesions else ()
+
+    def grade(self, index: int) -> int | None:
+        """Grade of case `index`, 0 to 4; `None` for a label set without lesions."""
+        return self.grades[index % len(self.grades)] if self.grades else None
 
     @property
     def fov_radius(self) -> float:
@@ -68,28 +107,87 @@ class FundusPhantom:
         return np.hypot(x[None, :], y[:, None]) <= self.fov_radius
 
     def label_map(self, index: int) -> np.ndarray:
-        """Label map of case `index`: (H, W) uint8, 0 outside, 1 retina, 2 vessel."""
-        _, arteries, veins = self._eye(index)
-        return self._compose(arteries, veins)
+        """Label map of case `index`: (H, W) uint8, class indices of the label set."""
+        return self._compose(self._eye(index))
 
     def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Photograph (H, W, 3) uint8 RGB and label map (H, W) uint8 of case `index`."""
-        geometry, arteries, veins = self._eye(index)
-        image = paint_fundus(geometry, arteries, veins, self.fov_radius, self._rng(index, 1))
-        return image, self._compose(arteries, veins)
+        eye = self._eye(index)
+        label = self._compose(eye)
+        image = paint_fundus(
+            eye.geometry,
+            eye.arteries,
+            eye.veins,
+            self.fov_radius,
+            self._rng(index, 1),
+            eye.new_vessels,
+            label if eye.lesions else None,
+            self._rng(index, 3),
+        )
+        return image, label
 
     def _rng(self, index: int, stream: int) -> np.random.Generator:
         return np.random.default_rng([abs(self.seed), int(self.seed < 0), int(index), stream])
 
-    def _eye(self, index: int) -> tuple[EyeGeometry, VesselField, VesselField]:
+    def _eye(self, index: int) -> _Eye:
         rng = self._rng(index, 0)
         geometry = EyeGeometry.sample(rng)
         trees = grow_vessel_trees(geometry, rng)
         arteries, veins = (draw_vessels(tree, self.size, self.fov_radius, _MIN_DRAWN_RADIUS) for tree in trees)
-        return geometry, arteries, veins
+        grade = self.grade(index)
+        if grade is None:
+            return _Eye(geometry, arteries, veins, None, {})
+        found = sample_lesions(grade, geometry, trees, self._rng(index, 2), self.lesion_amounts)
+        # drawn down to any width: they make the grade, so that no picture is too small to show them
+        new = None if found.new_vessels is None else draw_vessels(found.new_vessels, self.size, self.fov_radius)
+        masks = found.masks(self.size, self.fov_radius) if found.lesions else {}
+        return _Eye(geometry, arteries, veins, new, masks)
 
-    def _compose(self, arteries: VesselField, veins: VesselField) -> np.ndarray:
+    def _compose(self, eye: _Eye) -> np.ndarray:
         label = np.full(self.size, _RETINA, dtype=np.uint8)
-        label[arteries.mask() | veins.mask()] = _VESSEL
+        label[eye.arteries.mask() | eye.veins.mask()] = _VESSEL
+        if eye.new_vessels is not None:
+            label[eye.new_vessels.mask()] = _VESSEL
+        if self.has_lesions:  # the label set's rule: what has the higher index is drawn
+            label[self._disc(eye.geometry)] = self.label_set.index("optic_disc")
+            for name in sorted(eye.lesions, key=self.label_set.index):
+                label[eye.lesions[name]] = self.label_set.index(name)
         label[~self.field_of_view()] = _OUTSIDE
         return label
+
+    def _disc(self, geometry: EyeGeometry) -> np.ndarray:
+        """(H, W) bool: the optic disc."""
+        x = (np.arange(self.size[1]) - (self.size[1] - 1) / 2.0) / self.fov_radius - geometry.disc[0]
+        y = (np.arange(self.size[0]) - (self.size[0] - 1) / 2.0) / self.fov_radius - geometry.disc[1]
+        return np.hypot(x[None, :] / geometry.disc_radii[0], y[:, None] / geometry.disc_radii[1]) <= 1.0
+
+
+@dataclass(frozen=True)
+class _Eye:
+    """One eye on the pixel grid; `lesions` are masks by class name, none in an eye without lesions."""
+
+    geometry: EyeGeometry
+    arteries: VesselField
+    veins: VesselField
+    new_vessels: VesselField | None
+    lesions: dict[str, np.ndarray]
+
+
+def _checked_grades(grades: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(grades, (str, bytes)) or not isinstance(grades, Sequence) or not grades:
+        raise ConfigError(f"grades must be a list of grades {sorted(LESION_AMOUNTS)}, got {grades!r}")
+    for grade in grades:
+        if isinstance(grade, bool) or grade not in LESION_AMOUNTS:
+            raise ConfigError(f"grade {grade!r} in grades is none of {sorted(LESION_AMOUNTS)}: correct grades={grades}")
+    return tuple(int(grade) for grade in grades)
+
+
+def _by_grade(amounts: Mapping[int | str, LesionAmounts]) -> dict[int, LesionAmounts]:
+    result = {}
+    for key, value in amounts.items():
+        if str(key) not in {str(grade) for grade in LESION_AMOUNTS} or not isinstance(value, LesionAmounts):
+            raise ConfigError(
+                f"lesion_amounts must give a LesionAmounts for grades {sorted(LESION_AMOUNTS)}, got {key!r}: {value!r}"
+            )
+        result[int(key)] = value
+    return result

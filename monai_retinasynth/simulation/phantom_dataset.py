@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from ..data.datalist import SECTIONS, write_datalist
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import read_label_map, read_rgb, write_label_map, write_rgb
-from ..utils.label_set import get_label_set
+from .lesion_amounts import LesionAmounts
 from .phantom import FundusPhantom
 
 __all__ = ["write_phantom_dataset"]
@@ -44,12 +44,15 @@ def write_phantom_dataset(
     source: str = "synthetic",
     progress: bool = True,
     overwrite: bool = False,
+    label_set: str = "fundus_vessel",
+    grades: Sequence[int] | None = None,
+    lesion_amounts: Mapping[int | str, LesionAmounts] | None = None,
 ) -> Path:
     """Write `images/phantom_00000.png`, `labels/phantom_00000.png`, ... and `datalist.json`.
 
     Cases are numbered through training, validation and test; number i is case i of the seed, whatever the counts. A
     second call goes on where the first one stopped and leaves finished cases alone; files appear whole or not at all,
-    the label map first.
+    the label map first. With the label set `fundus_lesion` every case has a `grade` in the data list.
 
     Args:
         output_dir: folder of the data set, made when missing.
@@ -62,12 +65,16 @@ def write_phantom_dataset(
         source: `"real"` where the phantom stands in for real eyes, `"synthetic"` where it is generated data.
         progress: show a progress bar.
         overwrite: replace a phantom set of other settings in the folder.
+        label_set: `"fundus_vessel"`, or `"fundus_lesion"` for eyes with diabetic retinopathy.
+        grades: grades 0 to 4 that the cases take in turn, for `"fundus_lesion"` only; all five when `None`.
+        lesion_amounts: amounts of lesions by grade, where they are to differ from `LESION_AMOUNTS`.
 
     Returns:
         path of `datalist.json`.
 
     Raises:
-        ConfigError: when a count is negative, all are 0, or `source` is unknown.
+        ConfigError: when a count is negative, all are 0, `source` is unknown, or the phantom cannot be of that size,
+            label set, grades or amounts.
         DataError: when the folder holds phantoms of other settings, or a file cannot be written.
     """
     counts = (num_training, num_validation, num_test)
@@ -78,25 +85,30 @@ def write_phantom_dataset(
     if source not in ("real", "synthetic"):
         raise ConfigError(f"source must be 'real' or 'synthetic', got {source!r}")
     folder = Path(output_dir)
-    phantom = FundusPhantom(size, seed)
-    provenance = {
+    phantom = FundusPhantom(size, seed, label_set, grades, lesion_amounts)
+    provenance: dict[str, Any] = {
         "simulation": "FundusPhantom",
         "seed": phantom.seed,
         "size": list(phantom.size),
         "package_version": __version__,
     }
+    if phantom.has_lesions:
+        used = {str(grade): phantom.lesion_amounts[grade].to_dict() for grade in sorted(set(phantom.grades))}
+        provenance.update(label_set=label_set, grades=list(phantom.grades), lesion_amounts=used)
     fresh = _settle(folder, provenance, overwrite)
 
     for index in tqdm(range(sum(counts)), desc="phantom eyes", disable=not progress, unit="eye"):
-        if fresh or not _finished(folder, index, phantom.size, labels_only):
+        if fresh or not _finished(folder, index, phantom, labels_only):
             _write_case(folder, phantom, index, labels_only)
 
     cases: dict[str, list[dict[str, Any]]] = {}
     start = 0
     for section, count in zip(SECTIONS, counts):
-        cases[section] = [_case(index, labels_only, source, provenance) for index in range(start, start + count)]
+        cases[section] = [
+            _case(index, labels_only, source, provenance, phantom.grade(index)) for index in range(start, start + count)
+        ]
         start += count
-    return write_datalist(folder, cases, "fundus_vessel", "fundus phantom", {"provenance": provenance})
+    return write_datalist(folder, cases, phantom.label_set, "fundus phantom", {"provenance": provenance})
 
 
 def _settle(folder: Path, provenance: dict[str, Any], overwrite: bool) -> bool:
@@ -131,32 +143,36 @@ def _names(index: int) -> tuple[str, str]:
     return f"images/phantom_{index:05d}.png", f"labels/phantom_{index:05d}.png"
 
 
-def _finished(folder: Path, index: int, size: tuple[int, int], labels_only: bool) -> bool:
+def _finished(folder: Path, index: int, phantom: FundusPhantom, labels_only: bool) -> bool:
     image, label = (folder / name for name in _names(index))
     if not label.is_file() or not (labels_only or image.is_file()):
         return False
     try:
-        shapes = [read_label_map(label, "fundus_vessel").shape]
+        shapes = [read_label_map(label, phantom.label_set).shape]
         if not labels_only:
             shapes.append(read_rgb(image).shape[:2])
     except DataError:
         return False
-    return all(shape == size for shape in shapes)
+    return all(shape == phantom.size for shape in shapes)
 
 
 def _write_case(folder: Path, phantom: FundusPhantom, index: int, labels_only: bool) -> None:
     image_path, label_path = (folder / name for name in _names(index))
-    label_set = get_label_set("fundus_vessel")
     if labels_only:
-        write_label_map(label_path, phantom.label_map(index), label_set)
+        write_label_map(label_path, phantom.label_map(index), phantom.label_set)
         return
     image, label = phantom.pair(index)
-    write_label_map(label_path, label, label_set)
+    write_label_map(label_path, label, phantom.label_set)
     write_rgb(image_path, image)
 
 
-def _case(index: int, labels_only: bool, source: str, provenance: dict[str, Any]) -> dict[str, Any]:
+def _case(index: int, labels_only: bool, source: str, provenance: dict[str, Any], grade: int | None) -> dict[str, Any]:
     image, label = _names(index)
     case: dict[str, Any] = {} if labels_only else {"image": image}
-    case.update(label=label, case_id=f"phantom_{index:05d}", source=source, provenance={**provenance, "index": index})
+    case.update(label=label, case_id=f"phantom_{index:05d}", source=source)
+    if grade is not None:
+        case["grade"] = grade
+    # the amounts are the same for all: they stand once, at the top of the list
+    shared = {key: value for key, value in provenance.items() if key != "lesion_amounts"}
+    case["provenance"] = {**shared, "index": index}
     return case

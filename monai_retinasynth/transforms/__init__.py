@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+from .affine_warp import affine_warp
+from .augmentation_parameters import AugmentationParameters, AugmentationStrengths, draw_augmentation
 from .class_probabilities import (
     ExpandClassProbabilitiesD,
     ExpandClassProbabilitiesd,
@@ -23,12 +25,15 @@ from .class_probabilities import (
     expand_class_probabilities,
     reduce_label_map,
 )
+from .colour_matrix import apply_colour, colour_matrices
 from .compose_label_map import (
     ComposeFundusLabelMapD,
     ComposeFundusLabelMapd,
     ComposeFundusLabelMapDict,
     compose_fundus_label_map,
 )
+from .compose_lesion_label_map import compose_lesion_label_map
+from .discriminator_augmentation import DiscriminatorAugmentation
 from .field_of_view import DeriveFieldOfViewD, DeriveFieldOfViewd, DeriveFieldOfViewDict, derive_field_of_view
 from .fill_field_of_view import FillFieldOfView, FillFieldOfViewD, FillFieldOfViewd, FillFieldOfViewDict
 from .fov_colour import (
@@ -60,18 +65,29 @@ from .link_thin_class import link_thin_class
 from .load_fundus_case import LoadFundusCaseD, LoadFundusCased, LoadFundusCaseDict
 from .move_structure import mirror_disc, move_disc
 from .random_rigid_batch import RandomFlipRotateBatch
+from .reduce_lesion_map import (
+    LESION_CLASSES,
+    ReduceLesionMapD,
+    ReduceLesionMapd,
+    ReduceLesionMapDict,
+    reduce_lesion_map,
+)
 from .resample_area import resample_area
+from .sample_style import SampleStyleD, SampleStyled, SampleStyleDict
 from .save_photograph import SavePhotographD, SavePhotographd, SavePhotographDict
 from .save_prediction import SavePredictionD, SavePredictiond, SavePredictionDict
 from .soften_one_hot import SoftenOneHot
 
 __all__ = [
+    "AugmentationParameters",
+    "AugmentationStrengths",
     "ComposeFundusLabelMapD",
     "ComposeFundusLabelMapDict",
     "ComposeFundusLabelMapd",
     "DeriveFieldOfViewD",
     "DeriveFieldOfViewDict",
     "DeriveFieldOfViewd",
+    "DiscriminatorAugmentation",
     "ExpandClassProbabilitiesD",
     "ExpandClassProbabilitiesDict",
     "ExpandClassProbabilitiesd",
@@ -88,6 +104,7 @@ __all__ = [
     "FillFieldOfViewDict",
     "FillFieldOfViewd",
     "FundusReader",
+    "LESION_CLASSES",
     "LoadFundusCaseD",
     "LoadFundusCaseDict",
     "LoadFundusCased",
@@ -99,6 +116,9 @@ __all__ = [
     "ReduceLabelMapD",
     "ReduceLabelMapDict",
     "ReduceLabelMapd",
+    "ReduceLesionMapD",
+    "ReduceLesionMapDict",
+    "ReduceLesionMapd",
     "RestoreFieldOfViewColour",
     "RestoreFieldOfViewColourD",
     "RestoreFieldOfViewColourDict",
@@ -107,6 +127,9 @@ __all__ = [
     "SampleColourD",
     "SampleColourDict",
     "SampleColourd",
+    "SampleStyleD",
+    "SampleStyleDict",
+    "SampleStyled",
     "SavePhotographD",
     "SavePhotographDict",
     "SavePhotographd",
@@ -114,13 +137,19 @@ __all__ = [
     "SavePredictionDict",
     "SavePredictiond",
     "SoftenOneHot",
+    "affine_warp",
+    "apply_colour",
     "calibrate_class_weights",
+    "colour_matrices",
     "compose_fundus_label_map",
+    "compose_lesion_label_map",
     "derive_field_of_view",
+    "draw_augmentation",
     "expand_class_probabilities",
     "link_thin_class",
     "mirror_disc",
     "move_disc",
     "reduce_label_map",
+    "reduce_lesion_map",
     "resample_area",
 ]

@@ -22,10 +22,11 @@ from monai.transforms import Transform
 from monai.utils import ensure_tuple_rep
 
 from ..utils.errors import ConfigError, DataError
-from ..utils.image_io import from_picture, read_label_map, read_mask, read_rgb
+from ..utils.image_io import from_picture, read_label_map, read_mask, read_rgb, to_picture
 from ..utils.label_set import LabelSet, get_label_set
 from .compose_label_map import compose_fundus_label_map
 from .field_of_view import derive_field_of_view
+from .reduce_lesion_map import LESION_CLASSES, reduce_lesion_map
 from .resample_area import resample_area
 
 __all__ = ["LoadFundusCaseD", "LoadFundusCaseDict", "LoadFundusCased"]
@@ -49,7 +50,7 @@ class LoadFundusCased(Transform):
             random crop, `ScaleIntensityRanged` does).
         spatial_size: (X, Y), or one number for both, to which a case is resized, its proportions not kept: the
             photograph by area averaging (linearly where a side grows), the label map to the class with the largest
-            share of each pixel. None keeps the size of the files.
+            share of each pixel, no lesion being lost (`reduce_lesion_map`). None keeps the size of the files.
 
     Raises:
         ConfigError: When `spatial_size` is no size.
@@ -71,6 +72,7 @@ class LoadFundusCased(Transform):
         self.label_key = label_key
         self.image_dtype = getattr(torch, image_dtype)
         self.spatial_size = None if spatial_size is None else _checked_size(spatial_size)
+        self.kept_classes = set(LESION_CLASSES) & set(self.label_set.class_names)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -100,6 +102,8 @@ class LoadFundusCased(Transform):
     def _resized_label(self, label: torch.Tensor) -> torch.Tensor:
         if self.spatial_size is None or tuple(label.shape[1:]) == self.spatial_size:
             return label
+        if self.kept_classes:
+            return from_picture(reduce_lesion_map(to_picture(label)[..., 0], self.spatial_size[::-1], self.label_set))
         one_hot = F.one_hot(label[0].long(), self.label_set.num_classes).movedim(-1, 0)
         # of two classes with the same share (but for rounding) the later one wins: thin structures come last in a set
         shares = (resample_area(one_hot, self.spatial_size) * 1e5).round().flip(0)

@@ -30,7 +30,8 @@ from .image_io import (
     write_rgb,
 )
 from .label_set import FUNDUS_DISC_VESSEL, FUNDUS_LESION, FUNDUS_VESSEL, LABEL_SETS, LabelSet, get_label_set
-from .seeding import seed_everything, seeded_latents
+from .retinopathy_grade import RETINOPATHY_GRADES, check_grade
+from .seeding import seed_everything, seeded_choices, seeded_latents, with_conditions
 
 __all__ = [
     "FUNDUS_DISC_VESSEL",
@@ -38,12 +39,14 @@ __all__ = [
     "FUNDUS_VESSEL",
     "IMAGE_SUFFIXES",
     "LABEL_SETS",
+    "RETINOPATHY_GRADES",
     "CheckpointError",
     "ConfigError",
     "DataError",
     "DivergenceError",
     "LabelSet",
     "atomic_write",
+    "check_grade",
     "checkpoint_digest",
     "convert_image",
     "from_picture",
@@ -58,8 +61,10 @@ __all__ = [
     "read_rgb",
     "save_checkpoint",
     "seed_everything",
+    "seeded_choices",
     "seeded_latents",
     "to_picture",
+    "with_conditions",
     "write_label_map",
     "write_rgb",
 ]

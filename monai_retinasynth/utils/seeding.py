@@ -13,12 +13,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-__all__ = ["derive_seed", "seed_everything", "seeded_latents"]
+__all__ = ["derive_seed", "seed_everything", "seeded_choices", "seeded_latents", "with_conditions"]
 
 
 def derive_seed(seed: int, *path: int) -> int:
@@ -63,3 +64,33 @@ def seeded_latents(indices: Iterable[int], latent_size: int, seed: int, stream: 
         generator = torch.Generator().manual_seed(derive_seed(seed, stream, int(index)))
         rows.append(torch.randn(latent_size, generator=generator))
     return torch.stack(rows) if rows else torch.empty(0, latent_size)
+
+
+def seeded_choices(indices: Iterable[int], weights: Sequence[float], seed: int, stream: int = 0) -> list[int]:
+    """Class indices, each drawn from a generator of its own by the weights of the classes; see `seeded_latents`.
+
+    Args:
+        indices: which samples, N of them.
+        weights: probability of each class; their sum is 1.
+        seed: seed of the set of samples.
+        stream: a second seed that keeps uses of one seed apart.
+    """
+    edges = np.cumsum(weights)[:-1]
+    return [
+        int(np.searchsorted(edges, np.random.default_rng(derive_seed(seed, stream, int(index))).random(), side="right"))
+        for index in indices
+    ]
+
+
+def with_conditions(latents: torch.Tensor, conditions: Iterable[int], num_conditions: int) -> torch.Tensor:
+    """Latent vectors (N, Z) followed by one-hot classes, (N, Z + num_conditions): a conditional generator's input.
+
+    Raises:
+        ValueError: when a class is not in 0 ... num_conditions - 1.
+    """
+    conditions = list(conditions)
+    wrong = sorted({c for c in conditions if not 0 <= c < num_conditions})
+    if wrong:
+        raise ValueError(f"classes run from 0 to {num_conditions - 1}, got {wrong}.")
+    one_hot = F.one_hot(torch.as_tensor(conditions, dtype=torch.long), num_conditions)
+    return torch.cat([latents, one_hot.to(latents)], dim=1)

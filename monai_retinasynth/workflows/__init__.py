@@ -16,11 +16,16 @@ from .ablation import ablation_runs, ablation_stages, merge_overrides
 from .ablation_summary import summarise_ablation
 from .bundle_folder import find_bundles_dir
 from .contact_sheet import write_contact_sheet
+from .grade_sheet import write_grade_sheet
+from .grading_summary import summarise_grading
 from .label_map_audit import audit_label_maps
+from .label_map_collapse import measure_collapse
 from .required_folder import required_folder
+from .share_stages import share_run_names, share_stages
 from .stage import BundleStage, FunctionStage, WorkflowStage
 from .stage_record import StageRecord, changed_settings, flatten_settings, folder_signature, settings_fingerprint
 from .staged_workflow import StagedWorkflow
+from .synthetic_share_summary import summarise_synthetic_shares
 from .translation_summary import summarise_translation
 from .two_stage_summary import summarise_two_stage
 from .workflow_run_stage import WorkflowRunStage
@@ -39,11 +44,17 @@ __all__ = [
     "find_bundles_dir",
     "flatten_settings",
     "folder_signature",
+    "measure_collapse",
     "merge_overrides",
     "required_folder",
     "settings_fingerprint",
+    "share_run_names",
+    "share_stages",
     "summarise_ablation",
+    "summarise_synthetic_shares",
+    "summarise_grading",
     "summarise_translation",
     "summarise_two_stage",
     "write_contact_sheet",
+    "write_grade_sheet",
 ]

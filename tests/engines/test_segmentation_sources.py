@@ -12,11 +12,21 @@
 
 from __future__ import annotations
 
+import tempfile
 import unittest
+from pathlib import Path
 
+import numpy as np
 from parameterized import parameterized
 
-from monai_retinasynth.engines.segmentation_sources import SEGMENTATION_REGIMES, select_segmentation_source
+from monai_retinasynth.data import load_cases, write_datalist
+from monai_retinasynth.engines.segmentation_sources import (
+    SEGMENTATION_REGIMES,
+    count_for_share,
+    segmentation_run_name,
+    select_segmentation_source,
+)
+from monai_retinasynth.utils import write_label_map
 from monai_retinasynth.utils.errors import ConfigError
 
 SYNTHETIC = {"dataset_dir": "S", "layout": "auto", "val_count": 0}
@@ -56,6 +66,81 @@ class TestSegmentationSources(unittest.TestCase):
 
     def test_names_are_distinct(self):
         self.assertEqual(len(set(SEGMENTATION_REGIMES.values())), len(SEGMENTATION_REGIMES))
+
+    def test_run_names(self):
+        self.assertEqual(segmentation_run_name("synthetic_then_real"), "SYNTH then REAL")
+        self.assertEqual(segmentation_run_name("mixed", 0.25), "REAL, 25 % SYNTH")
+
+
+def write_maps(folder: Path, training: int, source: str) -> str:
+    cases: dict[str, list] = {"training": [], "validation": []}
+    for number in range(training + (source == "real")):
+        name = f"{folder.name}{number}"
+        write_label_map(folder / "labels" / f"{name}.png", np.ones((2, 2), np.uint8), "fundus_lesion")
+        section = "training" if number < training else "validation"
+        cases[section].append({"label": f"labels/{name}.png", "case_id": name, "source": source})
+    write_datalist(folder, cases, "fundus_lesion", folder.name)
+    return str(folder)
+
+
+class TestShares(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        root = Path(folder.name)
+        cls.real, cls.more = write_maps(root / "r", 6, "real"), write_maps(root / "q", 3, "real")
+        cls.synthetic = [write_maps(root / "s", 4, "synthetic"), write_maps(root / "t", 15, "synthetic")]
+
+    def cases(self, dataset_dir, **settings) -> list[str]:
+        source = select_segmentation_source("mixed", dataset_dir, self.synthetic, **settings)
+        return [c["case_id"] for c in load_cases(source.dataset_dir, "training", num_cases=source.num_cases)]
+
+    @parameterized.expand(
+        [(6, 0, 0), (6, 0.25, 2), (6, 0.5, 6), (6, 0.75, 18), (48, 0.25, 16), (1, 0.25, 1), (0, 0.5, 1)]
+    )
+    def test_count(self, num_real, share, count):
+        self.assertEqual(count_for_share(num_real, share), count)
+
+    @parameterized.expand([(0.0, 0), (0.25, 2), (0.5, 6), (0.75, 18)])
+    def test_first_synthetic_beside_all_real(self, share, count):
+        names = [f"s{i}" for i in range(4)] + [f"t{i}" for i in range(15)]
+        self.assertEqual(self.cases(self.real, synthetic_share=share), [f"r{i}" for i in range(6)] + names[:count])
+
+    def test_num_cases_counts_real_images(self):
+        mixed = self.cases([self.real, self.more], synthetic_share=0.5, num_cases=7)
+        self.assertEqual(mixed, [f"r{i}" for i in range(6)] + ["q0", "s0", "s1", "s2", "s3", "t0", "t1", "t2"])
+        self.assertEqual(self.cases(self.real, num_synthetic=1, num_cases=2), ["r0", "r1", "s0"])
+        # without a count of synthetic images it is the number of all, as ever
+        self.assertEqual(self.cases(self.real, num_cases=7)[-1], "s0")
+
+    def test_share_zero_needs_no_synthetic_set(self):
+        source = select_segmentation_source("mixed", self.real, synthetic_share=0)
+        self.assertEqual((source.dataset_dir, source.name), ([self.real], "REAL, 0 % SYNTH"))
+
+    def test_synthetic_only(self):
+        source = select_segmentation_source("synthetic", self.real, self.synthetic, num_synthetic=5)
+        self.assertEqual(len(load_cases(source.dataset_dir, "training")), 5)
+
+    @parameterized.expand(
+        [
+            ("few", {"synthetic_share": 0.8}, "0.8 beside 6 real training images needs 24, .*holds 19"),
+            ("few_counted", {"num_synthetic": 20}, "num_synthetic is 20, .*holds 19"),
+            ("few_real", {"num_synthetic": 2, "num_cases": 7}, "num_cases is 7, .*holds 6"),
+            ("one", {"synthetic_share": 1}, "below 1"),
+            ("negative", {"synthetic_share": -0.1}, "synthetic_share is -0.1"),
+            ("word", {"synthetic_share": "half"}, "synthetic_share is 'half'"),
+            ("both", {"synthetic_share": 0.5, "num_synthetic": 3}, "give one of them"),
+            ("zero", {"num_synthetic": 0}, "whole number from 1 on"),
+            ("real", {"synthetic_share": 0.5, "train_on": "real"}, "for --train_on mixed"),
+            ("real_counted", {"num_synthetic": 5, "train_on": "real"}, "--train_on mixed or synthetic"),
+        ]
+    )
+    def test_refusals(self, _, settings, message):
+        with self.assertRaisesRegex(ConfigError, message):
+            select_segmentation_source(
+                **{"train_on": "mixed", "dataset_dir": self.real, "synthetic_dir": self.synthetic, **settings}
+            )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import unittest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from monai_retinasynth.losses import R1Penalty
 from monai_retinasynth.networks import PooledMultiscaleDiscriminator
@@ -100,6 +101,31 @@ class TestSpectralNorm(TestPooledMultiscaleDiscriminator):
             network(x)
         weight = network.eval().scales[0].layers[1][0].weight.flatten(1)
         self.assertAlmostEqual(torch.linalg.matrix_norm(weight, 2).item(), 1.0, delta=0.02)
+
+
+class TestSpectralAndInstanceNorm(TestPooledMultiscaleDiscriminator):
+    """The discriminator of SPADE: spectral norm acts where no norm takes the scale of the weights away."""
+
+    kwargs = {"norm": "instance", "spectral_norm": True}
+    script = False
+
+    def make(self):
+        return super().make().eval()
+
+    def test_where_it_is(self):
+        for scale in self.make().scales:
+            found = [is_parametrized(m) for m in scale.modules() if isinstance(m, nn.Conv2d)]
+            self.assertEqual(found, [True, False, False, True])
+
+    def test_elsewhere_the_scale_of_the_weights_has_no_effect(self):
+        network, (x,) = self.make(), self.inputs()
+        expected = network(x)[0][-1]
+        with torch.no_grad():
+            network.scales[0].layers[1][0].weight.mul_(50.0)
+        torch.testing.assert_close(network(x)[0][-1], expected, rtol=0.02, atol=0.02)
+        with torch.no_grad():
+            network.scales[0].layers[0][0].parametrizations.weight.original.mul_(50.0)
+        torch.testing.assert_close(network(x)[0][-1], expected, rtol=0.02, atol=0.02)
 
 
 class TestPatchGan(unittest.TestCase):

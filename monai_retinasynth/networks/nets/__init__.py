@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from .auxiliary_classifier_discriminator import AuxiliaryClassifierDiscriminator
 from .auxiliary_classifier_generator import AuxiliaryClassifierGenerator
+from .grading_network import GRADING_NETWORKS, grading_network
 from .pix2pix_unet_generator import Pix2PixUNetGenerator
 from .pix2pixhd_generator import Pix2PixHDEnhancer, Pix2PixHDGenerator, Pix2PixHDGlobalTrunk
 from .pooled_multiscale_discriminator import PooledMultiscaleDiscriminator
@@ -23,6 +24,7 @@ from .spatially_adaptive_generator import SpatiallyAdaptiveGenerator
 from .style_encoder import StyleEncoder
 
 __all__ = [
+    "GRADING_NETWORKS",
     "AuxiliaryClassifierDiscriminator",
     "AuxiliaryClassifierGenerator",
     "Pix2PixHDEnhancer",
@@ -34,4 +36,5 @@ __all__ = [
     "ProgressiveGenerator",
     "SpatiallyAdaptiveGenerator",
     "StyleEncoder",
+    "grading_network",
 ]

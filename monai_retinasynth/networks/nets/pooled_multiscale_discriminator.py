@@ -40,7 +40,7 @@ class PatchScoreNet(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.apply(normal_init)
         if spectral_norm:
-            for module in [m for m in self.modules() if isinstance(m, nn.Conv2d)]:
+            for module in [m for m in self.modules() if isinstance(m, nn.Conv2d) and m.bias is not None]:
                 with_spectral_norm(module)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -64,8 +64,9 @@ class PooledMultiscaleDiscriminator(nn.Module):
         num_scales: scales; the paper has 3.
         max_channels: largest number of channels.
         norm: "instance", "batch", "group" or "none"; never on the first and the last layer.
-        spectral_norm: whether the weights are divided by their largest singular value (Miyato et al. 2018). To compute
-            it once for several calls, make them under `torch.nn.utils.parametrize.cached()`.
+        spectral_norm: whether the weights are divided by their largest singular value (Miyato et al. 2018), which
+            acts on the layers without a norm alone: a norm takes every scale away, so before one it is left out. To
+            compute it once for several calls, make them under `torch.nn.utils.parametrize.cached()`.
     """
 
     def __init__(

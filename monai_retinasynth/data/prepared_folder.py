@@ -1,0 +1,71 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""A folder of prepared cases that a second call goes on with: its settings, and which cases are finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..utils.atomic_file import atomic_write
+from ..utils.errors import DataError
+from ..utils.image_io import read_label_map, read_rgb, write_label_map, write_rgb
+from ..utils.label_set import LabelSet
+
+__all__ = ["is_finished", "settle_folder", "write_pair"]
+
+
+def settle_folder(folder: Path, settings_name: str, settings: Mapping[str, Any], decisive: Sequence[str]) -> None:
+    """Note the settings in the folder, and refuse one that was filled with others.
+
+    Args:
+        folder: the folder, made when missing.
+        settings_name: name of the file for the settings.
+        settings: plain values for JSON.
+        decisive: keys in which an earlier call must agree.
+
+    Raises:
+        DataError: When it does not.
+    """
+    path = folder / settings_name
+    if path.is_file():
+        try:
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            earlier = "unreadable"
+        if not isinstance(earlier, dict) or any(earlier.get(key) != settings[key] for key in decisive):
+            raise DataError(
+                f"{folder} holds cases of other settings ({earlier}, wanted {dict(settings)}): choose another "
+                "output_dir, or remove the folder"
+            )
+        return
+    with atomic_write(path) as file:
+        file.write(json.dumps(dict(settings), indent=2).encode("utf-8") + b"\n")
+
+
+def write_pair(image: Path, label: Path, photograph: np.ndarray, label_map: np.ndarray, label_set: LabelSet) -> None:
+    """Write a photograph and its label map; the photograph comes last, so that its presence means finished."""
+    image.unlink(missing_ok=True)
+    write_label_map(label, label_map, label_set)
+    write_rgb(image, photograph)
+
+
+def is_finished(image: Path, label: Path, label_set: LabelSet, size: int) -> bool:
+    """Whether an earlier call wrote both pictures of a case, whole and of this size."""
+    try:
+        shapes = read_label_map(label, label_set).shape, read_rgb(image).shape[:2]
+    except DataError:
+        return False
+    return all(shape == (size, size) for shape in shapes)
