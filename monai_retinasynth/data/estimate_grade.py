@@ -14,7 +14,9 @@ The international clinical scale (Wilkinson et al., Ophthalmology 110(9):1677-16
 map can tell: no lesion is grade 0, microaneurysms alone are grade 1, any other lesion makes it 2, and more than 20
 haemorrhages in each of the four quadrants make it 3 (one of the three signs of the "4-2-1" rule; the others, venous
 beading and intraretinal microvascular abnormalities, are no classes). Grade 4 needs new vessels, also no class, so it
-is never given, and severe eyes are underrated: an estimate is a lower bound.
+is never given, and severe eyes are underrated: an estimate is a lower bound. One photograph also shows only a part of
+each quadrant. Of the 60 eyes of IDRiD with masks and a grade, 37 have grade 2 and are estimated as 2, and so are the 14
+of grade 3 and the 9 of grade 4; from 5 haemorrhages in every quadrant on instead of 21, 4 and 2 of these become 3.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@
 """Eyes that are in both the segmentation and the grading part of IDRiD: their grades, and what leaks between them.
 
 Most photographs of the segmentation part (4288 x 2848) are in the grading part, too, under another name and shuffled
-over training and test. Reduced to a small grey picture, the same photograph correlates above 0.9997 with itself in the
-other part, and no two different ones above 0.998. Through these links an eye with lesion masks has a grade, and a test
+over training and test. Reduced to a small grey picture, a photograph correlates above 0.9997 with itself in the other
+part, and below 0.997 with the most similar one of another eye. Through these links an eye with lesion masks has a grade, and a test
 eye can be kept out of a training on the other part.
 """
 

@@ -49,9 +49,9 @@ def prepare_idrid_lesions(
     stopped, and other grades or sections for the same size reuse its pictures.
 
     60 of the 81 eyes are in IDRiD's grading part too and so have a grade of their own. What happens to the others is
-    `missing_grade`: they are kept without one by default, because an estimate rates severe eyes too low (grades 3 and 4
-    look like 2 in masks without new vessels) and nothing should be invented unasked. A training that needs the
-    grade of every case asks for `"drop"` or `"estimate"`.
+    `missing_grade`. By default they are kept without one: most uses need no grade, and an estimate from the masks rates
+    severe eyes too low (see `estimate_grade` for how often it is right), so it is only made when asked for. A training
+    that needs the grade of every case asks for `"drop"` or `"estimate"`.
 
     Args:
         idrid_dir: folder that holds IDRiD's `A. Segmentation` (and `B. Disease Grading` for the grades).

@@ -10,11 +10,10 @@
 # limitations under the License.
 """Figures of the lesions in a label map: how many, how large a share, and haemorrhages by quadrant, grade by grade.
 
-The quadrants are those of the field of view, divided at the middle of its extent: where a label map shows neither eye
-nor fovea for certain, that is what the "4-2-1" rule of the International Clinical Diabetic Retinopathy scale (Wilkinson
-et al., Ophthalmology 110:1677-1682, 2003; more than 20 haemorrhages in each of four quadrants) can be held against.
-Lesions are counted as connected pieces, so in small pictures, where neighbours touch, counts are lower than those of the
-same eye in a large one.
+The quadrants are those of the field of view, divided at the middle of its extent. A label map shows no fovea, so this
+is what the "4-2-1" rule of the International Clinical Diabetic Retinopathy scale can be held against (Wilkinson et al.,
+Ophthalmology 110:1677-1682, 2003; more than 20 haemorrhages in each of four quadrants). Lesions are counted as connected
+pieces: in a small picture, where neighbours touch, counts are lower than those of the same eye in a large one.
 """
 
 from __future__ import annotations
@@ -94,8 +93,8 @@ def lesion_statistics_by_grade(
         label_set: label set of the maps.
 
     Returns:
-        by grade, lowest first: ``maps`` (how many), and for each of `LESION_STATISTICS_KEYS` ``{"mean", "sd"}``, sd with
-        n - 1, 0 for one map.
+        by grade, lowest first: ``maps`` (how many), and for each of `LESION_STATISTICS_KEYS` ``{"mean", "sd"}``,
+        sd with n - 1, 0 for one map.
 
     Raises:
         DataError: when there are not as many grades as maps, or a map cannot be measured.

@@ -90,7 +90,7 @@ def paint_fundus(
     ]
     fundus *= np.minimum(*clear)
     if new_vessels is not None:  # fine but full of blood, in front of the retina and its vessels
-        fundus *= _transmittance(new_vessels, pixels_per_unit, (0.20, 1.0, 0.80), 1.15 * strength, 0.0, disc)
+        fundus *= _transmittance(new_vessels, pixels_per_unit, (0.20, 1.0, 0.80), 1.25 * min(strength, 1.15), 0.0, disc)
     if lesions is not None and lesion_rng is not None:
         fundus = paint_lesions(fundus, lesions, pixels_per_unit, lesion_rng)
     return _photograph(fundus, x, y, pixels_per_unit, rng, noise_rng)

@@ -83,7 +83,7 @@ def _with_soft_exudates(
 def _with_haemorrhages(
     fundus: np.ndarray, label_map: np.ndarray, pixels_per_unit: float, strength: np.ndarray
 ) -> np.ndarray:
-    coverage = _coverage(label_map, "haemorrhage", max(0.006 * pixels_per_unit, 0.35))
+    coverage = _coverage(label_map, "haemorrhage", max(0.006 * pixels_per_unit, 0.45))
     if coverage is None:
         return fundus
     inside = distance_transform_edt(label_map == FUNDUS_LESION.index("haemorrhage")) / pixels_per_unit
@@ -107,7 +107,7 @@ def _with_hard_exudates(
 def _with_microaneurysms(
     fundus: np.ndarray, label_map: np.ndarray, pixels_per_unit: float, strength: np.ndarray
 ) -> np.ndarray:
-    coverage = _coverage(label_map, "microaneurysm", max(0.0025 * pixels_per_unit, 0.3))
+    coverage = _coverage(label_map, "microaneurysm", max(0.0025 * pixels_per_unit, 0.4))
     if coverage is None:
         return fundus
     depth = np.clip(1.15 * coverage * strength, 0.0, 1.0)

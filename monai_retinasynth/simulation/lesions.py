@@ -192,7 +192,10 @@ class _Retina:
         anywhere = count - 4 * in_each_quadrant
         placed: list[np.ndarray] = []
         for _ in range(_ROUNDS):
+            others = self.taken if obstacles is None else obstacles
             points = candidates()
+            away = np.hypot(*(points[:, None] - others[None, :, :2]).transpose(2, 0, 1))
+            points = points[(away > others[:, 2] + gap).all(axis=1)]  # before shapes are made: most fail here
             for point, number in zip(points, quadrant(points)):
                 if wanted[number] == 0 and anywhere == 0:
                     continue
@@ -278,17 +281,32 @@ class _Retina:
 
     def add_hard_exudates(self, count: int, star_share: float) -> None:
         """Exudates in clusters, rings around a leak, and stars around the fovea."""
-        blood = self.taken
-        beside_fovea = blood[np.arange(len(blood)) != 1]  # all but the fovea
+        others = self.taken
+        without_fovea = others[np.arange(len(others)) != 1]
+
+        def shape(point: np.ndarray) -> Lesion:
+            radius = 0.5 * self.disc_diameter * self.log_uniform(1 / 36, 1 / 9)
+            return self.blob("hard_exudate", point, radius, int(self.rng.integers(1, 4)), 0.55)
+
         for part in np.array_split(np.arange(count), max(1, round(count / _EXUDATES_A_CLUSTER))):
-            star = bool(self.rng.random() < star_share)
-            candidates = self.star() if star else self.ring() if self.rng.random() < 0.4 else self.cluster()
+            is_star = bool(self.rng.random() < star_share)
+            source = self.star() if is_star else self.heap_or_ring()
+            obstacles = without_fovea if is_star else others
+            self.place("hard exudates", len(part), source, shape, 0.0, obstacles=obstacles)
 
-            def shape(point: np.ndarray) -> Lesion:
-                radius = 0.5 * self.disc_diameter * self.log_uniform(1 / 36, 1 / 9)
-                return self.blob("hard_exudate", point, radius, int(self.rng.integers(1, 4)), 0.55)
+    def heap_or_ring(self) -> Callable[[], np.ndarray]:
+        """Source of points of one cluster; where that finds no room, the cluster goes on at another place."""
+        calls = 0
+        source = self.ring() if self.rng.random() < 0.4 else self.heap()
 
-            self.place("hard exudates", len(part), candidates, shape, 0.0, obstacles=beside_fovea if star else blood)
+        def points() -> np.ndarray:
+            nonlocal calls, source
+            calls += 1
+            if calls % 6 == 0:
+                source = self.heap()
+            return source()
+
+        return points
 
     def macular_point(self, nearest: float, furthest: float) -> np.ndarray:
         """A place around the fovea, more often on its temporal side."""
@@ -296,10 +314,11 @@ class _Retina:
             distance, angle = self.rng.uniform(nearest, furthest), self.rng.uniform(0.0, 2.0 * np.pi)
             if np.cos(angle) > 0 and self.rng.random() < 0.4:
                 continue  # towards the disc
-            offset = distance * np.array([[np.cos(angle), np.sin(angle)]])
-            return self.geometry.to_picture(offset)[0]
+            point = self.geometry.to_picture(distance * np.array([np.cos(angle), np.sin(angle)]))
+            if np.linalg.norm(point) < 0.75:
+                return point
 
-    def cluster(self) -> Callable[[], np.ndarray]:
+    def heap(self) -> Callable[[], np.ndarray]:
         """Points heaped around a few places of the macula."""
         centre = self.macular_point(0.15, 0.5)
         hearts = centre + self.rng.normal(0.0, 0.25 * self.disc_diameter, size=(4, 2))

@@ -23,7 +23,7 @@ from .vessel_tree import VesselTree
 __all__ = ["grow_new_vessels"]
 
 _STEP = 0.009  # between nodes, field radii; a fourth of the bends that are to be seen
-_WIDEST, _FINEST = 0.0046, 0.0028  # radii at the root and at the tips, field radii
+_WIDEST, _FINEST = 0.0050, 0.0032  # radii at the root and at the tips, field radii
 
 
 def grow_new_vessels(

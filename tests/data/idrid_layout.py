@@ -20,7 +20,7 @@ from PIL import Image
 from monai_retinasynth.data import IDRID_STRUCTURES
 from monai_retinasynth.simulation import FundusPhantom
 
-__all__ = ["make_idrid"]
+__all__ = ["add_grading", "make_idrid", "write_links"]
 
 WIDTH, HEIGHT = 96, 64
 
@@ -46,6 +46,44 @@ def make_idrid(root: Path, training: int = 3, test: int = 2) -> Path:
             if structure != "soft_exudates" or number in (1, training + 1):
                 _save(masks_dir / f"{name}_{ending}.tif", Image.fromarray(mask))
     return root
+
+
+def add_grading(root: Path) -> Path:
+    """A grading part with eyes 2 and 4 of the segmentation part in its training set (eye 4 twice, as another grade),
+    eye 1 in its test set, and other eyes; the test set's last file is a copy of the training set's last one."""
+    grading = root / "B. Disease Grading (768x510)"
+    other = FundusPhantom(WIDTH)
+    photographs = sorted((root / "A. Segmentation" / "1. Original Images").rglob("*.jpg"))
+    for part, eyes, file, heading, ends in (
+        ("a. Training Set", (4, 20, 2, 4, 21), "a. IDRiD_Disease Grading_Training Labels.csv", ",,,", ",,,"),
+        ("b. Testing Set", (22, 1, 21), "b. IDRiD_Disease Grading_Testing Labels.csv", "", ""),
+    ):
+        lines = [f"Image name,Retinopathy grade,Risk of macular edema {heading}"]
+        for number, eye in enumerate(eyes, start=1):
+            path = grading / "1. Original Images" / part / f"IDRiD_{number:03d}.jpg"
+            if eye <= len(photographs):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(photographs[eye - 1].read_bytes())
+            else:
+                _save(path, Image.fromarray(other.pair(eye)[0][:HEIGHT]))
+            lines.append(f"IDRiD_{number:03d},{(number + eye) % 5},1{ends}")
+        labels = grading / "2. Groundtruths" / file
+        labels.parent.mkdir(parents=True, exist_ok=True)
+        labels.write_text("\r\n".join(lines) + "\r\n")
+    return grading
+
+
+def write_links(path: Path, rows: list[tuple[str, int, str, int, float]]) -> Path:
+    """Table of (section, number) of the segmentation and the grading part and their correlation."""
+    parts = {"training": "a. Training Set", "test": "b. Testing Set"}
+    path.write_text(
+        "".join(
+            f"A. Segmentation/1. Original Images/{parts[section]}/IDRiD_{number:02d}.jpg,"
+            f"B. Disease Grading/1. Original Images/{parts[other]}/IDRiD_{match:03d}.jpg,{correlation}\n"
+            for section, number, other, match, correlation in rows
+        )
+    )
+    return path
 
 
 def _save(path: Path, image: Image.Image) -> None:

@@ -33,6 +33,14 @@ class TestSeededLatentDataset(unittest.TestCase):
         self.assertEqual(sorted(got), list(range(10, 21)))
         self.assertTrue(torch.equal(torch.stack([got[k] for k in range(10, 21)]), expected))
 
+    def test_classes_follow_the_latents(self):
+        dataset = SeededLatentDataset(4, 6, seed=3, start=10, conditions=[1, 0, 1], num_conditions=2)
+        items = [dataset[k] for k in range(4)]
+        self.assertEqual([item["grade"] for item in items], [1, 0, 1, 1])
+        self.assertEqual([item["image"][6:].tolist() for item in items], [[0, 1], [1, 0], [0, 1], [0, 1]])
+        plain = SeededLatentDataset(4, 6, seed=3, start=10)
+        self.assertTrue(torch.equal(items[2]["image"][:6], plain[2]["image"]))
+
     def test_finished_samples_are_left_out(self):
         self.assertEqual(SeededLatentDataset(6, 2, skip=lambda k: k % 2 == 0).indices, [1, 3, 5])
 
@@ -45,6 +53,9 @@ class TestSeededLatentDataset(unittest.TestCase):
             SeededLatentDataset(2, 4, rank=0, world=3)
         with self.assertRaisesRegex(ConfigError, "at least 1"):
             SeededLatentDataset(0, 4)
+        for conditions, message in (([2], "0 to 1, got .2."), ([], "got none")):
+            with self.assertRaisesRegex(ConfigError, message):
+                SeededLatentDataset(2, 4, conditions=conditions, num_conditions=2)
 
 
 if __name__ == "__main__":

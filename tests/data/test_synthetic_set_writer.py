@@ -65,6 +65,13 @@ class TestSyntheticSetWriter(unittest.TestCase):
         self.assertEqual(content["training"][2]["source"], "synthetic")
         self.assertEqual(content["training"][2]["label"], "labels/synthetic_00002.png")
 
+    def test_grades_go_through_again_and_again(self):
+        writer = SyntheticSetWriter(self.folder, "fundus_vessel", "graded", {"seed": 7}, grades=[2, 4])
+        for index in range(3):
+            writer.write(index, *sample())
+        writer.finalize()
+        self.assertEqual([case["grade"] for case in load_cases(self.folder, "all")], [2, 4, 2])
+
     def test_arrays_are_pictures(self):
         label = np.zeros((20, 30), np.int64)
         image = np.zeros((20, 30, 3), np.uint8)

@@ -19,7 +19,7 @@ import torch
 from monai_retinasynth.data import LabelMapDataset, training_colours
 from monai_retinasynth.simulation import write_phantom_dataset
 from monai_retinasynth.transforms import FieldOfViewColour, LoadFundusCased
-from monai_retinasynth.utils.errors import DataError
+from monai_retinasynth.utils.errors import ConfigError, DataError
 from tests.data.layouts import make_chase_db1, make_drive
 
 
@@ -57,6 +57,17 @@ class TestLabelMapDataset(unittest.TestCase):
         self.assertEqual(tuple(dataset[0]["image"].shape), (3, 48, 48))
         with self.assertRaisesRegex(DataError, "come without photographs.*sampled or mean"):
             LabelMapDataset(str(self.folder / "labels"), photographs=True)
+
+    def test_several_photographs_of_each_label_map(self):
+        dataset = LabelMapDataset(self.phantoms(), "training", photographs_per_map=2, skip=lambda index: index == 3)
+        self.assertEqual(dataset.all_indices, list(range(6)))
+        self.assertEqual([item["index"] for item in dataset.data], [0, 1, 2, 4, 5])
+        labels = [item["label"] for item in dataset.data]
+        self.assertEqual(labels[0], labels[1])
+        self.assertNotEqual(labels[1], labels[2])
+        self.assertEqual(dataset.grades, [None] * 6)
+        with self.assertRaisesRegex(ConfigError, "at least 1"):
+            LabelMapDataset(str(self.folder), "training", photographs_per_map=0)
 
     def test_numbers_of_what_is_left(self):
         dataset = LabelMapDataset(self.phantoms(), "all", skip=lambda index: index in (0, 3))
