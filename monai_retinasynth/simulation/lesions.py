@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from ..utils.errors import ConfigError
 from .eye_geometry import EyeGeometry
@@ -194,15 +195,15 @@ class _Retina:
         for _ in range(_ROUNDS):
             others = self.taken if obstacles is None else obstacles
             points = candidates()
-            away = np.hypot(*(points[:, None] - others[None, :, :2]).transpose(2, 0, 1))
+            away = cdist(points, others[:, :2])
             points = points[(away > others[:, 2] + gap).all(axis=1)]  # before shapes are made: most fail here
             for point, number in zip(points, quadrant(points)):
                 if wanted[number] == 0 and anywhere == 0:
                     continue
                 lesion = shape(point)
                 circles = lesion.circles()
-                others = self.taken if obstacles is None else obstacles
-                away = np.hypot(*(circles[:, None, :2] - others[None, :, :2]).transpose(2, 0, 1))
+                others = self.taken if obstacles is None else obstacles  # grows as lesions are placed
+                away = cdist(circles[:, :2], others[:, :2])
                 inside = np.hypot(circles[:, 0], circles[:, 1]) + circles[:, 2] < _RIM
                 if not inside.all() or (away < circles[:, None, 2] + others[None, :, 2] + gap).any():
                     continue

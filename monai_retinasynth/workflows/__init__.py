@@ -17,6 +17,7 @@ from .ablation_summary import summarise_ablation
 from .bundle_folder import find_bundles_dir
 from .contact_sheet import write_contact_sheet
 from .grade_sheet import write_grade_sheet
+from .grading_stages import grading_stages
 from .grading_summary import summarise_grading
 from .label_map_audit import audit_label_maps
 from .label_map_collapse import measure_collapse
@@ -42,6 +43,7 @@ __all__ = [
     "audit_label_maps",
     "changed_settings",
     "find_bundles_dir",
+    "grading_stages",
     "flatten_settings",
     "folder_signature",
     "measure_collapse",

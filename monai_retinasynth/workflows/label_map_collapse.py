@@ -22,10 +22,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
-from skimage.measure import label as connected_components
 
 from ..data import load_cases, load_label_maps
 from ..metrics import collapse_figures
+from ..metrics.lesion_statistics import LESION_STATISTICS_KEYS, lesion_statistics
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import to_picture
@@ -34,7 +34,7 @@ from ..utils.label_set import LabelSet, get_label_set
 __all__ = ["measure_collapse"]
 
 _BACKGROUND = ("outside", "retina")
-_NO_LESIONS = (*_BACKGROUND, "vessel", "optic_disc")
+_LESIONS = tuple(key.removesuffix("_count") for key in LESION_STATISTICS_KEYS if key.endswith("_count"))
 _SETS = ("generated", "real")
 
 
@@ -56,9 +56,9 @@ def measure_collapse(
 ) -> dict[str, Any]:
     """Compare generated label maps with each other and with the real training maps, and write ``collapse.json``.
 
-    The measures are those of `collapse_figures`, over all classes but outside and retina. Lesions (the structures
-    without vessels and optic disc) are counted as pieces connected over edges or corners, at the size of the files:
-    write both sets at the same size.
+    The measures are those of `collapse_figures`, over all classes but outside and retina. Lesions are counted by
+    `lesion_statistics` at the size of the files, so write both sets at the same size; a label set without lesions has
+    none of their figures.
 
     Args:
         output_dir: folder for ``collapse.json``.
@@ -80,11 +80,11 @@ def measure_collapse(
     Returns:
         the content of ``collapse.json``: that of `collapse_figures`, ``label_set``, ``structures`` (the names of the
         classes compared), ``maps_without_structures`` (of each set), ``lesions``: set -> class -> ``count`` and
-        ``area_share`` (of the pixels that are not outside), means over the maps; ``lesion_count_log2_error``: by how
-        many doublings the mean counts (plus one) differ from the real ones, the mean over lesion classes and the
-        grades that both sets have (over all maps where there are no grades); ``by_grade``: grade -> set -> ``maps`` and
-        ``lesions``, and ``grade_correlation``: set -> Spearman's rank correlation of the grade with the number of
-        lesions. The last two are None where a set has no grades, a correlation also where all are equal.
+        ``area_share`` (of the field of view), means over the maps; ``lesion_count_log2_error``: by how many doublings
+        the mean counts (plus one) differ from the real ones, the mean over lesion classes and the grades that both sets
+        have (over all maps where there are no grades; None without lesion classes); ``by_grade``: grade -> set ->
+        ``maps`` and ``lesions``, and ``grade_correlation``: set -> Spearman's rank correlation of the grade with the
+        number of lesions. The last two are None where a set has no grades, a correlation also where all are equal.
 
     Raises:
         DataError: when a set has fewer than two label maps, or `load_cases` finds none.
@@ -141,17 +141,13 @@ def measure_collapse(
 
 
 def _lesions(label_map: np.ndarray, labels: LabelSet) -> dict[str, tuple[float, float]]:
-    """Lesion class -> number of lesions and share of the field of view."""
-    field = max(
-        1, int((label_map != labels.index("outside")).sum()) if "outside" in labels.class_names else label_map.size
-    )
-    result = {}
-    for index, name in enumerate(labels.class_names):
-        if name not in _NO_LESIONS:
-            mask = label_map == index
-            count = int(connected_components(mask, connectivity=2, return_num=True)[1])
-            result[name] = (float(count), float(mask.sum() / field))
-    return result
+    """Lesion class -> number of lesions and share of the field of view; empty for a label set without lesions."""
+    if not set(_LESIONS) <= set(labels.class_names):
+        return {}
+    if not (label_map != labels.index("outside")).any():  # a generator can draw no eye at all
+        return dict.fromkeys(_LESIONS, (0.0, 0.0))
+    found = lesion_statistics(label_map, labels)
+    return {name: (found[f"{name}_count"], found[f"{name}_share"]) for name in _LESIONS}
 
 
 def _lesion_report(

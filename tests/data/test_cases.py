@@ -78,6 +78,8 @@ class TestLoadCases(FolderTestCase):
         for second, expected in (({"grade": 1}, [2, 1]), ({}, [None, None])):
             write_datalist(folder, {"training": [{**case, "grade": 2}, {**case, **second}]}, "fundus_vessel", "x")
             self.assertEqual([c.get("grade") for c in load_cases(folder, "training", val_count=0)], expected)
+            partial = load_cases(folder, "training", val_count=0, partial_grades=True)
+            self.assertEqual([c.get("grade") for c in partial], [2, second.get("grade")])
 
     def test_hold_out(self):
         made = make_synthetic(self.folder / "made", count=5)

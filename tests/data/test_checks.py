@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from monai_retinasynth.data import check_dataset
-from monai_retinasynth.utils import DataError
+from monai_retinasynth.data import check_dataset, write_datalist
+from monai_retinasynth.utils import DataError, write_label_map
 from tests.data.layouts import make_drive
 from tests.data.test_cases import make_synthetic
 from tests.real_data import data_root
@@ -107,6 +107,56 @@ class TestCheckDataset(unittest.TestCase):
         self.assertIn("2 of 7 vessel masks hold grey levels; above 127 is vessel", output.getvalue())
         made = check_dataset(make_synthetic(self.folder / "made"), verbose=False, val_count=0)
         self.assertEqual(made["sections"]["training"]["vessel_masks"], 0)
+
+    def graded(self, grades: list[int | None], test: int = 0) -> Path:
+        """Data set of lesion maps with these grades, the last `test` of them in the section test."""
+        cases = []
+        for number, grade in enumerate(grades):
+            label = np.full((8, 8), 1, dtype=np.uint8)
+            label[0], label[4, number % 8] = 0, 7
+            write_label_map(self.folder / "graded" / "labels" / f"{number}.png", label, "fundus_lesion")
+            case = {"label": f"labels/{number}.png", "case_id": str(number), "source": "synthetic"}
+            cases.append(case if grade is None else {**case, "grade": grade})
+        sections = {"training": cases[: len(cases) - test], "test": cases[len(cases) - test :]}
+        write_datalist(self.folder / "graded", sections, "fundus_lesion", "graded")
+        return self.folder / "graded"
+
+    def test_grades_are_counted(self):
+        folder = self.graded([0, 3, 3, 4, 1], test=1)
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            report = check_dataset(folder, "fundus_lesion", num_grades=5)
+        self.assertEqual([row["grades"] for row in report["sections"].values()], [{"0": 1, "3": 2, "4": 1}, {"1": 1}])
+        self.assertEqual(report["grades_without_training_case"], [1, 2])
+        self.assertTrue(report["ok"])
+        self.assertIn("no training case of grade 1, 2", output.getvalue())
+        self.assertIn("grades", output.getvalue().split("no training case")[0])
+        with self.assertRaisesRegex(DataError, "(?s)training: no case of grade 1, .*training: no case of grade 2, "):
+            check_dataset(folder, "fundus_lesion", num_grades=5, require_all_grades=True, verbose=False)
+        with contextlib.redirect_stdout(io.StringIO()) as output:  # counted in any case, compared only when asked for
+            report = check_dataset(folder, "fundus_lesion")
+        self.assertEqual(report["sections"]["training"]["grades"], {"0": 1, "3": 2, "4": 1})
+        self.assertEqual(report["grades_without_training_case"], [])
+        self.assertNotIn("no training case", output.getvalue())
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            report = check_dataset(self.graded([None]), "fundus_lesion")
+        self.assertEqual(report["sections"]["training"]["grades"], {})
+        self.assertNotIn("grades", output.getvalue())
+
+    def test_wrong_grades_are_named(self):
+        folder = self.graded([0, None, 5, 2, 7], test=1)
+        report = check_dataset(folder, "fundus_lesion", num_grades=5, verbose=False, raise_on_error=False)
+        missing, first, second = report["problems"]
+        self.assertRegex(missing, "1.png: case 1 without a grade; give it one in its data list")
+        self.assertRegex(first, "2.png: grade outside 0-4, case 2 has 5; correct it")
+        self.assertRegex(second, "4.png: grade outside 0-4, case 4 has 7")
+        self.assertEqual(report["sections"]["training"]["grades"], {"0": 1, "2": 1, "5": 1})
+        self.assertTrue(check_dataset(folder, "fundus_lesion", verbose=False)["ok"])
+
+    def test_lesion_map_without_retina(self):
+        folder = self.graded([0, 1])
+        write_label_map(folder / "labels" / "1.png", np.zeros((8, 8), np.uint8), "fundus_lesion")
+        with self.assertRaisesRegex(DataError, "1.png: no retina in the label map"):
+            check_dataset(folder, "fundus_lesion", verbose=False)
 
     def test_zero_files_is_an_error(self):
         with self.assertRaisesRegex(DataError, "it is empty"):

@@ -58,6 +58,23 @@ class TestDatalist(unittest.TestCase):
             write_datalist(self.folder, {"train": []}, "fundus_vessel", "x")
         self.assertEqual(list(self.folder.iterdir()), [])
 
+    def test_grades(self):
+        for grade in (-1, 1.0, "2", None, True, float("nan")):
+            message = "case a in .*datalist.json has the grade .*; a grade is a whole number from 0 on"
+            with self.subTest(grade):
+                with self.assertRaisesRegex(DataError, message):
+                    write_datalist(self.folder, {"training": [{**self.case, "grade": grade}]}, "fundus_vessel", "x")
+                self.assertEqual(list(self.folder.iterdir()), [])
+                content = {"label_set": FUNDUS_VESSEL.to_dict(), "test": [{**self.case, "grade": grade}]}
+                (self.folder / "datalist.json").write_text(json.dumps(content))
+                with self.assertRaisesRegex(DataError, message):
+                    load_datalist(self.folder)
+                (self.folder / "datalist.json").unlink()
+        for grade in ({"grade": 0}, {"grade": 12}, {}):  # how many there are is up to the check of a data set
+            case = {**{k: v for k, v in self.case.items() if k != "grade"}, **grade}
+            write_datalist(self.folder, {"training": [case]}, "fundus_vessel", "x")
+            self.assertEqual(load_datalist(self.folder)["training"], [case])
+
     def test_full_disk(self):
         error = OSError(errno.ENOSPC, "No space left on device")
         with mock.patch("os.fsync", side_effect=error), self.assertRaisesRegex(DataError, "datalist.json: No space"):

@@ -224,7 +224,7 @@ class TestPrepareIdridLesions(FolderTestCase):
         content = load_datalist(self.target)
         self.assertEqual([case["case_id"] for case in content["training"]], ["IDRiD_01"])
         self.assertEqual(content["training"][0]["grade"], 2)
-        (case,) = [case for case in load_cases(self.target, "training")]
+        (case,) = load_cases(self.target, "training")
         label = read_label_map(case["label"], "fundus_lesion")
         self.assertEqual(set(np.unique(label)), {OUTSIDE, RETINA, DISC, HAEMORRHAGE, HARD, MICRO})
         self.assertAlmostEqual((label == DISC).sum() / (label != OUTSIDE).sum(), 0.0224, delta=0.002)

@@ -163,8 +163,8 @@ class TestDegenerateImages(unittest.TestCase):
         self.assertIsNone(report.compute(best)["classes"]["bleeding"]["chosen"])
         self.assertIsNotNone(report.compute(best)["classes"]["exudate"]["chosen"])
 
-    def test_tie_goes_to_the_threshold_nearest_to_half(self):
-        self.assertEqual(self.report((0.9, 1)).best_thresholds(), {"a": 0.5})
+    def test_tie_goes_to_the_middle(self):
+        self.assertAlmostEqual(self.report((0.9, 1), (0.1, 0)).best_thresholds()["a"], 0.5, places=2)
 
 
 class TestRefusals(unittest.TestCase):

@@ -94,11 +94,39 @@ class TestWritePhantomDataset(unittest.TestCase):
             read_label_map(self.folder / "labels" / "phantom_00000.png", "fundus_vessel"), reference
         )
 
+    def test_with_lesions(self):
+        grades = [4, 0, 3]
+        content = load_datalist(self.write(size=64, label_set="fundus_lesion", grades=grades))
+        cases = [case for section in ("training", "validation", "test") for case in content[section]]
+        self.assertEqual([case["grade"] for case in cases], [4, 0, 3, 4])
+        self.assertEqual(content["label_set"]["name"], "fundus_lesion")
+        self.assertEqual(set(content["provenance"]["lesion_amounts"]), {"0", "3", "4"})
+        image, label = FundusPhantom(64, 3, "fundus_lesion", grades).pair(2)
+        np.testing.assert_array_equal(read_rgb(self.folder / cases[2]["image"]), image)
+        np.testing.assert_array_equal(read_label_map(self.folder / cases[2]["label"], "fundus_lesion"), label)
+        before = self.stamps()
+        self.write(size=64, label_set="fundus_lesion", grades=grades)
+        self.assertEqual(self.stamps(), before)
+        with self.assertRaisesRegex(DataError, "overwrite=True"):
+            self.write(size=64, label_set="fundus_lesion")
+
+    def test_labels_only_with_lesions(self):
+        path = self.write(size=64, label_set="fundus_lesion", labels_only=True, num_training=4)
+        cases = load_datalist(path)["training"]
+        self.assertEqual([(case["grade"], "image" in case) for case in cases], [(grade, False) for grade in range(4)])
+
+    def test_without_lesions_there_is_no_grade(self):
+        content = load_datalist(self.write(labels_only=True))
+        self.assertNotIn("grade", content["training"][0])
+        self.assertNotIn("lesion_amounts", content["provenance"])
+
     @parameterized.expand(
         [
             ({"num_training": 0, "num_validation": 0, "num_test": 0}, "one case at least"),
             ({"num_test": -1}, "negative"),
             ({"source": "imagined"}, "source"),
+            ({"grades": [1]}, "label set with lesions"),
+            ({"size": 64, "label_set": "fundus_lesion", "grades": [0, 6]}, "grade 6"),
         ]
     )
     def test_bad_settings(self, changes, message):

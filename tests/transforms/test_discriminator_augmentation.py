@@ -156,7 +156,7 @@ class TestDiscriminatorAugmentation(unittest.TestCase):
         parameters = self.paired.draw(batch)
         first, second = self.paired(batch, parameters), self.paired(batch, parameters)
         torch.testing.assert_close(first, second, rtol=0, atol=0)
-        # fakes and reals: what differs between them is what differed before, changed alike
+        # new ones change it otherwise, unless they are drawn from the same state
         self.assertGreater(float((self.paired(batch) - first).abs().max()), 0.1)
         torch.manual_seed(3)
         drawn = self.paired(batch)

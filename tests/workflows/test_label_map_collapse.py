@@ -144,6 +144,20 @@ class TestLabelMapCollapse(unittest.TestCase):
         self.assertEqual(collapsed["generated::near_duplicate_share"]["mean"], 1.0)
         self.assertEqual(collapsed["by_grade::2::generated::lesions::microaneurysm::count"]["mean"], 6.0)
 
+    def test_label_set_without_lesions_and_maps_without_an_eye(self):
+        labels = self.root / "vessels"
+        labels.mkdir()
+        rng = np.random.default_rng(0)
+        for i in range(3):
+            vessels = np.where(rng.random((48, 48)) < 0.1, 2, 1).astype(np.uint8)
+            write_label_map(labels / f"{i}.png", vessels, "fundus_vessel")
+        report = self.measure(str(labels), str(labels), label_set="fundus_vessel")
+        self.assertEqual(report["structures"], ["vessel"])
+        self.assertEqual(report["lesions"], {"generated": {}, "real": {}})
+        self.assertIsNone(report["lesion_count_log2_error"])
+        nothing = write_set(self.root / "nothing", [np.zeros((48, 48), np.uint8)] * 2, [0, 1], "synthetic")
+        self.assertEqual(self.measure(nothing)["lesions"]["generated"]["haemorrhage"]["count"], 0.0)
+
     def test_errors(self):
         one = write_set(self.root / "one", [eye(0, 1)], [0], "synthetic")
         with self.assertRaisesRegex(DataError, "one has 1 label map in section 'all'"):

@@ -28,7 +28,7 @@ class AuxiliaryClassifierDiscriminator(nn.Module):
 
     Convolutions of stride 2, each followed by LeakyReLU of slope 0.2, then two linear heads on the features, whose
     positions are kept: where the disc and the lesions lie is what tells an eye. The widths are those of Son et al.
-    2021: with the generator's defaults it has a fifth of its parameters, so that it cannot learn the few training
+    2021: with both defaults it has a sixth of the generator's parameters, so that it cannot learn the few training
     maps by heart. Kernels are 4x4, so that every input pixel counts in equally many positions and one-pixel lesions
     weigh the same wherever they are.
 
