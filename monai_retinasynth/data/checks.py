@@ -116,18 +116,25 @@ def print_dataset_report(report: Mapping[str, Any], label_set: str | LabelSet | 
     label_set = get_label_set(label_set)
     rows = report["sections"].values()
     grades = ["grades"] if any(row["grades"] for row in rows) else []
+    # many classes make a table of their own, in which they are rows: a terminal is 80 characters wide
+    beside = label_set.class_names if label_set.num_classes <= 4 else ()
     table = Table(title=f"Data check: {report['dataset_dir']}")
-    classes = [f"{n} %" for n in label_set.class_names]
-    for heading in ("section", "cases", "images", *grades, "width x height", *classes):
+    for heading in ("section", "cases", "images", *grades, "width x height", *(f"{name} %" for name in beside)):
         table.add_column(heading, justify="left" if heading == "section" else "right")
     for section, row in report["sections"].items():
         sizes = [f"{size} ({count})" for size, count in row["sizes"].items()]
         shown = "\n".join(sizes[:4] + ([f"and {len(sizes) - 4} more"] if len(sizes) > 4 else []))
-        fractions = [f"{100 * row['class_fractions'].get(name, 0.0):.2f}" for name in label_set.class_names]
         counts = ["\n".join(f"{grade}: {count}" for grade, count in row["grades"].items())] if grades else []
-        table.add_row(section, str(row["cases"]), str(row["images"]), *counts, shown, *fractions)
+        table.add_row(section, str(row["cases"]), str(row["images"]), *counts, shown, *_percentages(row, beside))
     console = Console()
     console.print(table)
+    if not beside:
+        table = Table("class", *report["sections"], title="Share of the pixels, %; cases with the class")
+        for name in label_set.class_names:
+            shares = (_percentages(row, [name])[0] for row in rows)
+            cases = (row["cases_with_class"].get(name, 0) for row in rows)
+            table.add_row(name, *(f"{share}; {count}" for share, count in zip(shares, cases)))
+        console.print(table)
     if untrained := report["grades_without_training_case"]:
         listed = ", ".join(map(str, untrained))
         console.print(f"no training case of grade {listed}: it cannot be learnt", highlight=False)
@@ -138,6 +145,10 @@ def print_dataset_report(report: Mapping[str, Any], label_set: str | LabelSet | 
         console.print(f"problem: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
     if not report["problems"]:
         console.print("no problem found", style="green")
+
+
+def _percentages(row: Mapping[str, Any], class_names: Sequence[str]) -> list[str]:
+    return [f"{100 * row['class_fractions'].get(name, 0.0):.2f}" for name in class_names]
 
 
 def _check_section(

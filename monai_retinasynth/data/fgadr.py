@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..utils.errors import ConfigError, DataError
-from ..utils.image_io import list_images, read_mask
+from ..utils.image_io import list_images, open_image
 from .prepare_lesions import check_settings, prepare_lesions
 from .splits import hold_out
 
@@ -159,7 +159,7 @@ def prepare_fgadr_lesions(
         "licence": "research use, not to be passed on",
         "provenance": {"origin": "FGADR, Seg-set", "split": f"drawn with seed {seed}"},
     }
-    return prepare_lesions(sections, output_dir, size, "keep", "FGADR with lesions", extra, read_mask, progress)
+    return prepare_lesions(sections, output_dir, size, "keep", "FGADR with lesions", extra, _read_soft_mask, progress)
 
 
 def _find_root(root: Path) -> Path:
@@ -189,6 +189,17 @@ def _read_grades(path: Path) -> dict[str, int]:
                     f"{path}, line {number}: the grade of {name!r} is {grade!r}, not one of 0 to 4; correct it"
                 )
     return grades
+
+
+def _read_soft_mask(path: str | os.PathLike) -> np.ndarray:
+    """Above half of white; a small lesion with soft edges has more grey than white, which no check of greys allows."""
+    grey = np.asarray(open_image(path, "L"))
+    if 0 < grey.max() <= 127:
+        raise DataError(
+            f"unexpected values in the mask {path}: they reach {grey.max()} only, and a lesion lies above 127. Store "
+            "masks as 0 and 255 (multiply a 0/1 mask by 255)"
+        )
+    return grey > 127
 
 
 def _divide(cases: list[dict[str, Any]], count: int, setting: str, root: Path) -> tuple[list, list]:

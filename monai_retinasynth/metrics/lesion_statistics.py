@@ -13,8 +13,8 @@
 The quadrants are those of the field of view, divided at the middle of its extent. A label map shows no fovea, so this
 is what the "4-2-1" rule of the International Clinical Diabetic Retinopathy scale can be held against (Wilkinson et al.,
 Ophthalmology 110:1677-1682, 2003; more than 20 haemorrhages in each of four quadrants). Lesions are counted as
-connected pieces: where neighbours touch, as they do in a small picture, counts are lower than those of the same eye in a
-large one.
+connected pieces: where neighbours touch, as they do in a small picture, counts are lower than those of the same eye in
+a large one.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ dots and blots are round, flames lie in the nerve fibre layer and point along it
 and stars around the macula. Soft exudates (cotton wool spots) lie beside the arcades near the disc. Sizes are shares of
 the disc's diameter: microaneurysms 1/50 to 1/20, blots 1/20 to 1/6, cotton wool spots 1/4 to 1/3. Nothing lies on the
 disc or on the fovea, but for the innermost exudates of a macular star. Lesions are placed in field radii, so an eye has
-the same lesions at every size; in a picture of less than about 256 px neighbours may touch.
+the same lesions at every size; in a picture of less than about 128 px many touch, and fewer spots can be counted.
 """
 
 from __future__ import annotations

@@ -129,7 +129,10 @@ class TestCheckDataset(unittest.TestCase):
         self.assertEqual(report["grades_without_training_case"], [1, 2])
         self.assertTrue(report["ok"])
         self.assertIn("no training case of grade 1, 2", output.getvalue())
-        self.assertIn("grades", output.getvalue().split("no training case")[0])
+        table, classes = output.getvalue().split("Share of the pixels")
+        self.assertIn("grades", table)
+        self.assertIn("3: 2", table)
+        self.assertRegex(classes, "microaneurysm .* 1.56; 4 .* 1.56; 1 ")
         with self.assertRaisesRegex(DataError, "(?s)training: no case of grade 1, .*training: no case of grade 2, "):
             check_dataset(folder, "fundus_lesion", num_grades=5, require_all_grades=True, verbose=False)
         with contextlib.redirect_stdout(io.StringIO()) as output:  # counted in any case, compared only when asked for

@@ -106,6 +106,14 @@ class TestFgadr(FolderTestCase):
                 self.assertEqual(label[place], index)
         self.assertTrue(check_dataset(target, "fundus_lesion", verbose=False, num_grades=5)["ok"])
 
+    def test_mask_of_zero_and_one(self):
+        path = self.root / "SoftExudate_Masks" / "0002_1.png"
+        mask = np.array(Image.open(path)) // 255
+        for picture, message in ((mask, "SoftExudate_Masks/0002_1.png: they reach 1 only"), (mask[1:], "sizes differ")):
+            _save(path, picture if message.startswith("Soft") else picture * 255)
+            with self.assertRaisesRegex(DataError, message):
+                prepare_fgadr_lesions(self.root, self.folder / "x", 24, val_count=1, test_count=2, progress=False)
+
     def test_refused_settings(self):
         with self.assertRaisesRegex(DataError, "unknown section 'train' of FGADR"):
             self.list("train")

@@ -21,7 +21,7 @@ from scipy import ndimage
 
 from monai_retinasynth.data import load_cases, load_datalist, prepare_idrid_lesions
 from monai_retinasynth.data.prepare_lesions import read_two_valued_mask
-from monai_retinasynth.utils import ConfigError, DataError, read_label_map, read_rgb
+from monai_retinasynth.utils import ConfigError, DataError, read_label_map, read_mask, read_rgb
 from tests.data.idrid_layout import add_grading, make_idrid, write_links
 from tests.data.test_cases import FolderTestCase
 from tests.real_data import data_root
@@ -218,16 +218,17 @@ class TestPrepareIdridLesions(FolderTestCase):
 
     def test_real(self):
         root = data_root("IDRiD")
-        prepare_idrid_lesions(
-            root, self.target, size=128, val_count=1, num_cases=1, progress=False, missing_grade="drop"
-        )
+        settings = {"size": 128, "val_count": 0, "num_cases": 1, "missing_grade": "drop"}
+        prepare_idrid_lesions(root, self.target, **settings, progress=False)
         content = load_datalist(self.target)
-        self.assertEqual([case["case_id"] for case in content["training"]], ["IDRiD_01"])
+        self.assertEqual([len(content[s]) for s in ("training", "validation", "test")], [1, 0, 1])
         self.assertEqual(content["training"][0]["grade"], 2)
         (case,) = load_cases(self.target, "training")
         label = read_label_map(case["label"], "fundus_lesion")
         self.assertEqual(set(np.unique(label)), {OUTSIDE, RETINA, DISC, HAEMORRHAGE, HARD, MICRO})
-        self.assertAlmostEqual((label == DISC).sum() / (label != OUTSIDE).sum(), 0.0224, delta=0.002)
+        (mask,) = root.rglob("IDRiD_01_OD.tif")
+        reduction = (128 / 3417) ** 2  # the field of view is 3417 pixels wide
+        self.assertAlmostEqual((label == DISC).sum() / (read_mask(mask).sum() * reduction), 1, delta=0.03)
         # the photograph is bright at the disc and dark outside
         grey = read_rgb(case["image"]).mean(axis=2)
         self.assertGreater(grey[label == DISC].mean(), 1.2 * grey[label == RETINA].mean())

@@ -219,37 +219,38 @@ class TestIdea(unittest.TestCase):
         far[7:20, 12:25] = 0.0
         self.assertGreater(changed[13, 18].item(), 5 * far.max().item())
         # two neighbours of which one is the lesion differ: the last modulation is at full size
-        self.assertGreater((changed[13, 18] - changed[13, 19]).item(), 0.01)
+        self.assertGreater((changed[13, 18] - changed[13, 19]).item(), 0.03)
 
-    def test_different_styles_give_different_pictures_also_on_average(self):
+    def test_styles_can_be_colours_of_one_label_map(self):
         torch.manual_seed(0)
-        network = tiny(in_channels=3, style_size=4).eval()
+        network = tiny(in_channels=3, channels=8, max_channels=16, hidden_channels=16, style_size=2)
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+        maps, styles = one_hot(torch.zeros(2, 16, 16, dtype=torch.long)), torch.eye(2)
+        for _ in range(60):
+            loss = F.l1_loss(network(maps, styles), COLOURS[:2, :, None, None].expand(2, 3, 16, 16))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        network.eval()
         with torch.no_grad():
-            for block in network.blocks:  # far from the plain norm that training begins with
-                for layer in (block.norm_0.modulation, block.norm_1.modulation):
-                    layer.gamma.weight.mul_(50.0)
-                    layer.beta.weight.mul_(50.0)
-            maps = one_hot(torch.zeros(1, 16, 16, dtype=torch.long)).expand(8, -1, -1, -1)
-            styles = torch.randn(8, 4)
             pictures, again = network(maps, styles), network(maps, styles)
         self.assertEqual((pictures - again).abs().max().item(), 0.0)
-        spread = pictures.mean((2, 3)).std(0)
-        self.assertGreater(spread.min().item(), 0.1 * pictures.std().item())
+        torch.testing.assert_close(pictures.mean((2, 3)), COLOURS[:2], rtol=0.0, atol=0.15)
 
 
 class TestMake(unittest.TestCase):
     def test_paper_size(self):
         with torch.device("meta"):
-            network = SpatiallyAdaptiveGenerator(184, style_size=256, style_modulation=False, encoder=True)
+            network = SpatiallyAdaptiveGenerator(184)
+            with_style = SpatiallyAdaptiveGenerator(184, style_size=256, style_modulation=False)
         shapes = [(b.conv_0.in_channels, b.conv_1.out_channels, b.conv_s is not None) for b in network.blocks]
         wide = [(1024, 1024, False)] * 3
         self.assertEqual(shapes, wide + [(1024, 512, True), (512, 256, True), (256, 128, True), (128, 64, True)])
         self.assertEqual([b.doubles for b in network.blocks], [False, True, False, True, True, True, True])
-        self.assertEqual(tuple(network.start.weight.shape), (1024 * 8 * 8, 256))
+        self.assertEqual(tuple(with_style.start.weight.shape), (1024 * 8 * 8, 256))
         self.assertEqual(network.size_multiple, 32)
-        # the authors print 97.5 million for COCO's 184 channels, with biases that the norms take away again
-        generator = sum(p.numel() for n, p in network.named_parameters() if not n.startswith("encoder"))
-        self.assertAlmostEqual(generator / 1e6, 97.5, delta=0.3)
+        # 97.5 million is what the authors' code counts for the 184 channels of COCO
+        self.assertAlmostEqual(sum(p.numel() for p in network.parameters()) / 1e6, 97.5, delta=0.1)
 
     def test_more_doublings(self):
         with torch.device("meta"):

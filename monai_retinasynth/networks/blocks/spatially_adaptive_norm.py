@@ -114,7 +114,7 @@ class SpatialModulation(nn.Module):
             source = self.hidden(condition)
             if shift is not None:
                 source = source + shift
-            source = torch.relu(source)
+            source = F.relu(source, inplace=True)
         # the bias adds the one of 1 + gamma, without an operation on the whole map
         scale = F.conv2d(source, self.gamma.weight, self.gamma.bias + 1.0, padding=self.gamma.padding)
         beta = self.beta(source)

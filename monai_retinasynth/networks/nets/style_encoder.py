@@ -57,6 +57,7 @@ class StyleEncoder(nn.Module):
             raise ValueError(f'norm must be "layer" or "instance", not {norm!r}')
         self.in_channels = in_channels
         self.style_size = style_size
+        self.grid: int = _GRID
         widths = [min(max_channels, channels * 2**k) for k in range(num_downs)]
         layers: list[nn.Module] = []
         for before, width in zip([in_channels, *widths], widths):
@@ -64,13 +65,13 @@ class StyleEncoder(nn.Module):
             layers.append(nn.GroupNorm(1, width) if norm == "layer" else make_image_norm(norm, width))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
         self.layers = nn.Sequential(*layers)
-        self.statistics = nn.Linear(widths[-1] * _GRID**2, 2 * style_size)
+        self.statistics = nn.Linear(widths[-1] * self.grid**2, 2 * style_size)
 
     def forward(self, photograph: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode photographs.
 
         Args:
-            photograph: (B, C, X, Y) in [-1, 1], of any size.
+            photograph: (B, C, X, Y) in [-1, 1], of any size whose last map has more than one pixel.
 
         Returns:
             mean and log variance, each (B, Z) float32, whatever autocast is on.
@@ -80,6 +81,6 @@ class StyleEncoder(nn.Module):
         """
         if photograph.dim() != 4 or photograph.shape[1] != self.in_channels:
             raise ValueError(f"photograph must be (batch, {self.in_channels}, X, Y), not {list(photograph.shape)}")
-        maps = F.adaptive_avg_pool2d(self.layers(photograph), _GRID)
+        maps = F.adaptive_avg_pool2d(self.layers(photograph), self.grid)
         mean, log_variance = self.statistics(maps.flatten(1)).float().chunk(2, dim=1)
         return mean, log_variance
