@@ -45,9 +45,10 @@ def import_label_maps(label_maps_dir: str | None, output_dir: str, label_set: st
         name="label maps of the user",
         provenance={"origin": "user"},
         image_required=False,
-        grades=[case.get("grade") for case in load_cases(label_maps_dir, "all")],
     )
     for index, label in enumerate(maps):
         if not writer.exists(index):
             writer.write(index, label=label)
-    writer.finalize(indices=range(len(maps)))
+    writer.finalize(
+        indices=range(len(maps)), grades=[case.get("grade") for case in load_cases(label_maps_dir, "all")]
+    )

@@ -46,8 +46,6 @@ class SyntheticSetWriter:
         provenance: where the samples come from (seed, checkpoint hash, ...), plain values for JSON; noted with each
             case together with its index.
         image_required: whether a case is finished only with a photograph.
-        grades: grade of each sample, noted with it: the grades of the samples from the first on, gone through again
-            and again where there are fewer; None where samples have no grade.
     """
 
     def __init__(
@@ -57,14 +55,12 @@ class SyntheticSetWriter:
         name: str,
         provenance: Mapping[str, Any],
         image_required: bool = True,
-        grades: Sequence[int | None] | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.label_set = get_label_set(label_set)
         self.name = name
         self.provenance = dict(provenance)
         self.image_required = image_required
-        self.grades = None if not grades else list(grades)
         self._same_provenance = False
 
     def image_path(self, index: int) -> Path:
@@ -122,12 +118,19 @@ class SyntheticSetWriter:
             write_rgb(self.image_path(index), image_picture)
         self._check_provenance(create=True)
 
-    def finalize(self, section: str = "training", indices: Iterable[int] | None = None) -> Path:
+    def finalize(
+        self,
+        section: str = "training",
+        indices: Iterable[int] | None = None,
+        grades: Sequence[int | None] | None = None,
+    ) -> Path:
         """Write `datalist.json`; sections that an earlier call wrote are kept.
 
         Args:
             section: section that the samples go to.
             indices: numbers of the samples; None means all finished ones in the folder.
+            grades: grades of the samples from number 0 on, gone through again and again where there are fewer; None
+                where samples have no grade.
 
         Returns:
             path of the file.
@@ -155,7 +158,7 @@ class SyntheticSetWriter:
         if (self.output_dir / DATALIST_NAME).is_file():
             earlier = load_datalist(self.output_dir)
             sections = {name: earlier[name] for name in SECTIONS}
-        sections[section] = [self._case(n) for n in numbers]
+        sections[section] = [self._case(n, grades[n % len(grades)] if grades else None) for n in numbers]
         return write_datalist(self.output_dir, sections, self.label_set, self.name, {"provenance": self.provenance})
 
     def _check_provenance(self, create: bool = False) -> None:
@@ -179,12 +182,11 @@ class SyntheticSetWriter:
                 file.write((json.dumps(wanted, indent=2) + "\n").encode())
         self._same_provenance = found is not None or create
 
-    def _case(self, index: int) -> dict[str, Any]:
+    def _case(self, index: int, grade: int | None) -> dict[str, Any]:
         case: dict[str, Any] = {"label": self.label_path(index).relative_to(self.output_dir).as_posix()}
         if self.image_path(index).is_file():
             case["image"] = self.image_path(index).relative_to(self.output_dir).as_posix()
         provenance = {**self.provenance, "index": index}
-        grade = None if self.grades is None else self.grades[index % len(self.grades)]
         if grade is not None:
             case["grade"] = int(grade)
         return {**case, "case_id": f"synthetic_{index:05d}", "source": "synthetic", "provenance": provenance}

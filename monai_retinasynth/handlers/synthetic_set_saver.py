@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -39,6 +39,7 @@ class SyntheticSetSaver:
         index_key: number of the sample.
         section: section of the data list.
         indices: all numbers that the finished set must have; None takes what is in the folder.
+        grades: grades of the samples, see `SyntheticSetWriter.finalize`.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class SyntheticSetSaver:
         index_key: str = "index",
         section: str = "training",
         indices: Iterable[int] | None = None,
+        grades: Sequence[int | None] | None = None,
     ) -> None:
         self.writer = writer
         self.label_key = label_key
@@ -56,6 +58,7 @@ class SyntheticSetSaver:
         self.index_key = index_key
         self.section = section
         self.indices = None if indices is None else list(indices)
+        self.grades = grades
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
@@ -76,7 +79,7 @@ class SyntheticSetSaver:
         """Write the data list once all ranks are done; call it directly where nothing was left to make."""
         wait_for_all()  # until every rank's files are there
         if process_rank() == 0:
-            self.writer.finalize(section=self.section, indices=self.indices)
+            self.writer.finalize(section=self.section, indices=self.indices, grades=self.grades)
         wait_for_all()
 
 

@@ -218,7 +218,7 @@ class TestPrepareIdridLesions(FolderTestCase):
 
     def test_real(self):
         root = data_root("IDRiD")
-        settings = {"size": 128, "val_count": 0, "num_cases": 1, "missing_grade": "drop"}
+        settings = {"size": 128, "val_count": 0, "num_cases": 1}
         prepare_idrid_lesions(root, self.target, **settings, progress=False)
         content = load_datalist(self.target)
         self.assertEqual([len(content[s]) for s in ("training", "validation", "test")], [1, 0, 1])

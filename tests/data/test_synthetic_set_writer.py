@@ -66,10 +66,10 @@ class TestSyntheticSetWriter(unittest.TestCase):
         self.assertEqual(content["training"][2]["label"], "labels/synthetic_00002.png")
 
     def test_grades_go_through_again_and_again(self):
-        writer = SyntheticSetWriter(self.folder, "fundus_vessel", "graded", {"seed": 7}, grades=[2, 4])
+        writer = SyntheticSetWriter(self.folder, "fundus_vessel", "graded", {"seed": 7})
         for index in range(3):
             writer.write(index, *sample())
-        writer.finalize()
+        writer.finalize(grades=[2, 4])
         self.assertEqual([case["grade"] for case in load_cases(self.folder, "all")], [2, 4, 2])
 
     def test_arrays_are_pictures(self):

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import unittest
-from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -43,7 +42,6 @@ def one_hot(label: torch.Tensor, classes: int = 3) -> torch.Tensor:
 COLOURS = torch.tensor([[0.6, -0.2, -0.6], [-0.5, 0.5, 0.1], [0.1, -0.6, 0.7]])
 
 
-@cache
 def taught() -> SpatiallyAdaptiveGenerator:
     """A generator that has learned a colour for each of three classes, from maps of random rectangles."""
     with torch.random.fork_rng():
@@ -184,10 +182,17 @@ class TestWithEncoder(NetworkTester, unittest.TestCase):
 class TestIdea(unittest.TestCase):
     """The label map reaches the picture: what an instance norm washes out comes back, where the label is."""
 
+    @classmethod
+    def setUpClass(cls):
+        cls.network = taught()
+
+    def draw(self, maps):
+        with torch.no_grad():
+            return self.network(maps)
+
     def test_uniform_label_maps_have_the_colours_of_their_classes(self):
         maps = one_hot(torch.arange(3)[:, None, None].expand(3, 16, 16))
-        with torch.no_grad():
-            colours = taught()(maps).mean((2, 3))
+        colours = self.draw(maps).mean((2, 3))
         torch.testing.assert_close(colours, COLOURS, rtol=0.0, atol=0.15)
         # after a plain instance norm nothing of a uniform label map is left, whatever is learned
         torch.manual_seed(0)
@@ -202,8 +207,7 @@ class TestIdea(unittest.TestCase):
         label[:, :, 32:] = 1
         other = label.clone()
         other[:, 8:24, 40:56] = 2
-        with torch.no_grad():
-            changed = (taught()(one_hot(label)) - taught()(one_hot(other))).abs().mean(1)[0]
+        changed = (self.draw(one_hot(label)) - self.draw(one_hot(other))).abs().mean(1)[0]
         inside, distant = changed[10:22, 42:54].mean().item(), changed[:, :16].mean().item()
         self.assertGreater(inside, 0.3)
         self.assertLess(distant, 0.1 * inside)
@@ -212,8 +216,7 @@ class TestIdea(unittest.TestCase):
         label = torch.zeros(1, 32, 32, dtype=torch.long)
         other = label.clone()
         other[0, 13, 18] = 2
-        with torch.no_grad():
-            changed = (taught()(one_hot(label)) - taught()(one_hot(other))).abs().mean(1)[0]
+        changed = (self.draw(one_hot(label)) - self.draw(one_hot(other))).abs().mean(1)[0]
         self.assertEqual(divmod(changed.argmax().item(), 32), (13, 18))
         far = changed.clone()
         far[7:20, 12:25] = 0.0
