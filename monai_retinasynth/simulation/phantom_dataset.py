@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from .._version import __version__
@@ -25,6 +26,7 @@ from ..data.datalist import SECTIONS, write_datalist
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import read_label_map, read_rgb, write_label_map, write_rgb
+from ..utils.label_set import get_label_set
 from .lesion_amounts import LesionAmounts
 from .phantom import FundusPhantom
 
@@ -47,6 +49,7 @@ def write_phantom_dataset(
     label_set: str = "fundus_vessel",
     grades: Sequence[int] | None = None,
     lesion_amounts: Mapping[int | str, LesionAmounts] | None = None,
+    left_out_classes: Sequence[str] = (),
 ) -> Path:
     """Write `images/phantom_00000.png`, `labels/phantom_00000.png`, ... and `datalist.json`.
 
@@ -68,12 +71,14 @@ def write_phantom_dataset(
         label_set: `"fundus_vessel"`, or `"fundus_lesion"` for eyes with diabetic retinopathy.
         grades: grades 0 to 4 that the cases take in turn, for `"fundus_lesion"` only; all five when `None`.
         lesion_amounts: amounts of lesions by grade, where they are to differ from `LESION_AMOUNTS`.
+        left_out_classes: names of classes that the label maps show as retina: those that a translator has not learnt,
+            such as the vessels, of which IDRiD has no masks.
 
     Returns:
         path of `datalist.json`.
 
     Raises:
-        ConfigError: when a count is negative, all are 0, `source` is unknown, or the phantom cannot be of that size,
+        ConfigError: when a count is negative, all are 0, `source` is unknown, outside or retina is left out, or the phantom cannot be of that size,
             label set, grades or amounts.
         DataError: when the folder holds phantoms of other settings, or a file cannot be written.
     """
@@ -95,11 +100,14 @@ def write_phantom_dataset(
     if phantom.has_lesions:
         used = {str(grade): phantom.lesion_amounts[grade].to_dict() for grade in sorted(set(phantom.grades))}
         provenance.update(label_set=label_set, grades=list(phantom.grades), lesion_amounts=used)
+    if left_out_classes:
+        provenance["left_out_classes"] = list(left_out_classes)
+    shown = _shown_classes(phantom, left_out_classes)
     fresh = _settle(folder, provenance, overwrite)
 
     for index in tqdm(range(sum(counts)), desc="phantom eyes", disable=not progress, unit="eye"):
         if fresh or not _finished(folder, index, phantom, labels_only):
-            _write_case(folder, phantom, index, labels_only)
+            _write_case(folder, phantom, index, labels_only, shown)
 
     cases: dict[str, list[dict[str, Any]]] = {}
     start = 0
@@ -156,13 +164,24 @@ def _finished(folder: Path, index: int, phantom: FundusPhantom, labels_only: boo
     return all(shape == phantom.size for shape in shapes)
 
 
-def _write_case(folder: Path, phantom: FundusPhantom, index: int, labels_only: bool) -> None:
+def _shown_classes(phantom: FundusPhantom, left_out: Sequence[str]) -> np.ndarray:
+    """The class index that stands in the label map for each class index of the phantom."""
+    labels = get_label_set(phantom.label_set)
+    shown = np.arange(labels.num_classes, dtype=np.uint8)
+    for name in left_out:
+        if name in ("outside", "retina"):
+            raise ConfigError(f"left_out_classes holds {name!r}, without which there is no eye; take it out")
+        shown[labels.index(name)] = labels.index("retina")
+    return shown
+
+
+def _write_case(folder: Path, phantom: FundusPhantom, index: int, labels_only: bool, shown: np.ndarray) -> None:
     image_path, label_path = (folder / name for name in _names(index))
     if labels_only:
-        write_label_map(label_path, phantom.label_map(index), phantom.label_set)
+        write_label_map(label_path, shown[phantom.label_map(index)], phantom.label_set)
         return
     image, label = phantom.pair(index)
-    write_label_map(label_path, label, phantom.label_set)
+    write_label_map(label_path, shown[label], phantom.label_set)
     write_rgb(image_path, image)
 
 

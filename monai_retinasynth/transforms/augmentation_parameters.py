@@ -67,26 +67,46 @@ class AugmentationStrengths:
 class AugmentationParameters:
     """What happens to each of B samples; tensors of shape (B,) or (B, 2) on the CPU, neutral where nothing happens.
 
-    Lengths are shares of the picture's size, so the same parameters suit maps of every resolution.
+    Lengths are shares of the picture's size, so the same parameters suit maps of every resolution. `draw_augmentation`
+    makes them.
+
+    Args:
+        flip: bool, along X.
+        quarter_turns: 0 to 3.
+        shift: (B, 2).
+        scale: isotropic.
+        turn_before: radians, before `stretch`.
+        stretch: anisotropic scale.
+        turn_after: radians, after `stretch`.
+        fractional_shift: (B, 2).
+        brightness: added.
+        contrast: factor.
+        luma_flip: bool.
+        hue: radians.
+        saturation: factor.
+        noise: standard deviation.
+        noise_seed: the field of noise is drawn anew from it.
+        cutout: side as a share of the size, 0 for none.
+        cutout_centre: (B, 2).
     """
 
-    flip: torch.Tensor  # bool, along X
-    quarter_turns: torch.Tensor  # 0..3
-    shift: torch.Tensor  # (B, 2)
+    flip: torch.Tensor
+    quarter_turns: torch.Tensor
+    shift: torch.Tensor
     scale: torch.Tensor
-    turn_before: torch.Tensor  # radians
+    turn_before: torch.Tensor
     stretch: torch.Tensor
-    turn_after: torch.Tensor  # radians
-    fractional_shift: torch.Tensor  # (B, 2)
+    turn_after: torch.Tensor
+    fractional_shift: torch.Tensor
     brightness: torch.Tensor
     contrast: torch.Tensor
-    luma_flip: torch.Tensor  # bool
-    hue: torch.Tensor  # radians
+    luma_flip: torch.Tensor
+    hue: torch.Tensor
     saturation: torch.Tensor
-    noise: torch.Tensor  # standard deviation
-    noise_seed: int  # the field of noise is drawn anew from it
-    cutout: torch.Tensor  # (B,) side as a share of the size
-    cutout_centre: torch.Tensor  # (B, 2)
+    noise: torch.Tensor
+    noise_seed: int
+    cutout: torch.Tensor
+    cutout_centre: torch.Tensor
 
     @classmethod
     def neutral(cls, count: int) -> AugmentationParameters:

@@ -64,7 +64,7 @@ class TestDiabeticRetinopathyWorkflow(unittest.TestCase):
         rows = summary["lesions"]["hard_exudate"]
         self.assertEqual([row["share"] for row in rows], [0.0, 0.5])
         self.assertEqual(rows[0]["images"], 2)
-        self.assertEqual(read_rgb(root / "grade_sheet" / "grade_sheet.png").shape[1], 4 * 2 * 64 + 9 * 4)
+        self.assertEqual(read_rgb(root / "grade_sheet" / "grade_sheet.png").shape[1], 4 * 2 * 32 + 9 * 4)
         # a finished workflow does nothing again but report
         before = (root / "translation_training" / "models" / "model.pt").stat().st_mtime_ns
         run_workflow("diabetic_retinopathy", **settings)

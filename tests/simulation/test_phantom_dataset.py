@@ -50,6 +50,17 @@ class TestWritePhantomDataset(unittest.TestCase):
         np.testing.assert_array_equal(read_rgb(self.folder / case["image"]), image)
         np.testing.assert_array_equal(read_label_map(self.folder / case["label"], "fundus_vessel"), label)
 
+    def test_classes_that_are_left_out_show_as_retina(self):
+        settings = {"size": 64, "label_set": "fundus_lesion", "grades": [3], "labels_only": True}
+        self.write(**settings)
+        name = self.folder / "labels" / "phantom_00000.png"
+        whole = read_label_map(name, "fundus_lesion")
+        self.write(**settings, left_out_classes=["vessel"], overwrite=True)
+        expected = np.where(whole == 2, 1, whole)
+        np.testing.assert_array_equal(read_label_map(name, "fundus_lesion"), expected)
+        with self.assertRaisesRegex(ConfigError, "'retina', without which"):
+            self.write(**settings, left_out_classes=["retina"], overwrite=True)
+
     def test_labels_only_then_photographs(self):
         content = load_datalist(self.write(labels_only=True))
         self.assertNotIn("image", content["training"][0])
