@@ -1,0 +1,108 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Gather the figures of the diabetic retinopathy workflows into docs/results/diabetic_retinopathy.json.
+
+Example::
+
+    python benchmarks/diabetic_retinopathy_results.py docs/results/diabetic_retinopathy.json \
+        --run runs/diabetic_retinopathy_idrid --collapse runs/diabetic_retinopathy_collapse \
+        --grading runs/diabetic_retinopathy_grading --command "python -m monai.bundle run ..."
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from two_stage_results import commit, machine  # beside this script
+
+from monai_retinasynth.utils import atomic_write
+
+_SCORES = ("precision_mean", "recall_mean", "f1_mean", "auprc_mean", "precision", "recall", "f1", "auprc")
+
+
+def share_rows(run: Path, lesion: str) -> dict[str, dict[str, Any]]:
+    """``"25 %"`` -> the scores of the share, each with mean and sd over the seeds."""
+    summary = json.loads((run / "summary" / "summary.json").read_text())
+    rows = {}
+    for row in summary["lesions"][lesion]:
+        scores = {key: {"mean": row[key]["mean"], "sd": row[key]["sd"]} for key in _SCORES}
+        paper = {"paper_f1": row["paper_f1"]} if row.get("paper_f1") is not None else {}
+        rows[f"{100 * row['share']:g} %"] = {**scores, **paper}
+    return rows
+
+
+def collapse_rows(ablation: Path) -> dict[str, dict[str, Any]]:
+    """Row of the collapse table -> its figures."""
+    rows = json.loads((ablation / "summary" / "ablation.json").read_text())["rows"]
+    return {name: row["figures"] for name, row in rows.items()}
+
+
+def grading_rows(run: Path) -> dict[str, dict[str, Any]]:
+    """Row of the grading table -> accuracy and quadratic kappa, each with mean and sd over the seeds."""
+    rows = json.loads((run / "summary" / "grading_summary.json").read_text())["grading"]
+    keys = ("accuracy", "quadratic_kappa", "balanced_accuracy")
+    return {
+        name: {"images": row["images"], **{key: {"mean": row[key]["mean"], "sd": row[key]["sd"]} for key in keys}}
+        for name, row in rows.items()
+    }
+
+
+def minutes(run: Path) -> dict[str, float]:
+    """Stage -> minutes."""
+    records = sorted(run.glob("*/stage.json"))
+    return {path.parent.name: json.loads(path.read_text())["minutes"] for path in records}
+
+
+def gather(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The content of the results file."""
+    results: dict[str, Any] = {
+        "commands": arguments.command,
+        "commit": arguments.commit or commit(),
+        "machine": machine(),
+        "notes": arguments.note,
+        "exudates": share_rows(arguments.run, "hard_exudate"),
+        "minutes": {"run": minutes(arguments.run)},
+    }
+    collapse = arguments.run / "label_map_collapse_gan" / "collapse.json"
+    results["label_maps"] = {
+        name: json.loads(collapse.read_text())[name] for name in ("generated", "real") if collapse.is_file()
+    }
+    if arguments.collapse is not None:
+        results["collapse"] = collapse_rows(arguments.collapse)
+        results["minutes"]["collapse"] = {
+            run.name: minutes(run) for run in sorted(arguments.collapse.glob("*_seed*")) if run.is_dir()
+        }
+    if arguments.grading is not None:
+        results["grading"] = grading_rows(arguments.grading)
+        results["minutes"]["grading"] = minutes(arguments.grading)
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path, help="JSON file to write")
+    parser.add_argument("--run", type=Path, required=True, help="output folder of the workflow diabetic_retinopathy")
+    parser.add_argument("--collapse", type=Path, help="output folder of diabetic_retinopathy_collapse")
+    parser.add_argument("--grading", type=Path, help="output folder of diabetic_retinopathy_grading")
+    parser.add_argument("--command", action="append", required=True, help="a command that made the runs")
+    parser.add_argument("--commit", help="the commit that made the runs, when it is not the present one")
+    parser.add_argument("--note", action="append", default=[], help="a sentence on how the runs were made")
+    arguments = parser.parse_args()
+    with atomic_write(arguments.output) as file:
+        file.write((json.dumps(gather(arguments), indent=2) + "\n").encode())
+    print(f"written: {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
