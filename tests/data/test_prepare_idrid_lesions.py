@@ -223,7 +223,7 @@ class TestPrepareIdridLesions(FolderTestCase):
         content = load_datalist(self.target)
         self.assertEqual([len(content[s]) for s in ("training", "validation", "test")], [1, 0, 1])
         self.assertEqual(content["training"][0]["grade"], 2)
-        (case,) = load_cases(self.target, "training")
+        (case,) = load_cases(self.target, "training", val_count=0)
         label = read_label_map(case["label"], "fundus_lesion")
         self.assertEqual(set(np.unique(label)), {OUTSIDE, RETINA, DISC, HAEMORRHAGE, HARD, MICRO})
         (mask,) = root.rglob("IDRiD_01_OD.tif")
