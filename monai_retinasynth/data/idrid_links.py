@@ -12,8 +12,8 @@
 
 Most photographs of the segmentation part (4288 x 2848) are in the grading part, too, under another name and shuffled
 over training and test. Reduced to a small grey picture, a photograph correlates above 0.9997 with itself in the other
-part, and below 0.997 with the most similar one of another eye. Through these links an eye with lesion masks has a grade, and a test
-eye can be kept out of a training on the other part.
+part, and below 0.997 with the most similar one of another eye. Through these links an eye with lesion masks has a
+grade, and a test eye can be kept out of a training on the other part.
 """
 
 from __future__ import annotations

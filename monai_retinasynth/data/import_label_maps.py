@@ -49,6 +49,4 @@ def import_label_maps(label_maps_dir: str | None, output_dir: str, label_set: st
     for index, label in enumerate(maps):
         if not writer.exists(index):
             writer.write(index, label=label)
-    writer.finalize(
-        indices=range(len(maps)), grades=[case.get("grade") for case in load_cases(label_maps_dir, "all")]
-    )
+    writer.finalize(indices=range(len(maps)), grades=[case.get("grade") for case in load_cases(label_maps_dir, "all")])

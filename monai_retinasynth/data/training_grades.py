@@ -61,8 +61,8 @@ def training_grades(
     if missing:
         raise ConfigError(
             f"no training case of {dataset_dir} has grade {', '.join(map(str, missing))}, so the generator cannot have "
-            f"learnt it; grades with cases: {dict(sorted(counts.items()))}. Ask for these, or add cases (the simulation "
-            "draws every grade)"
+            f"learnt it; grades with cases: {dict(sorted(counts.items()))}. Ask for these, or add cases (the "
+            "simulation draws every grade)"
         )
     return wanted
 
@@ -100,7 +100,7 @@ def _count(dataset_dir: Any, layout: str, num_cases: int | None, val_count: int,
     bare = [case["case_id"] for case in cases if "grade" not in case]
     if bare:
         raise DataError(
-            f"{len(bare)} of {len(cases)} training cases of {dataset_dir} are listed without a grade, which conditional "
-            "generation needs from all of them"
+            f"{len(bare)} of {len(cases)} training cases of {dataset_dir} are listed without a grade, which "
+            "conditional generation needs from all of them"
         )
     return Counter(check_grade(case["grade"], f"case {case['case_id']} of {dataset_dir}") for case in cases)

@@ -334,7 +334,7 @@ class TwoPlayerTrainer(Trainer):
     # helpers
 
     def _release(self, optimizer: Optimizer) -> None:
-        """Gradients would otherwise lie beside the activations of the other player's step, and be the peak of memory."""
+        """Gradients would otherwise lie beside the activations of the other player's step."""
         if self.optim_set_to_none:
             optimizer.zero_grad(set_to_none=True)
 

@@ -57,7 +57,7 @@ class LatentGanTrainer(TwoPlayerTrainer):
         growth: when the resolution grows; None keeps the reals' own resolution.
         reals_transform: callable on the batch of reals on the device, after reduction to the current resolution
             (augmentation, softening of one-hot maps); fakes are never transformed.
-        d_prepare_batch: batch -> reals (B, C, X, Y), or a tuple of these and, with `num_conditions`, their classes (B,).
+        d_prepare_batch: batch -> reals (B, C, X, Y), or a tuple of these and, with `num_conditions`, their classes.
         num_conditions: number K of classes (such as grades) that the samples are conditioned on; 0 for none. The
             generator's input is then the latent vector followed by the one-hot class, (B, Z + K), and the
             discriminator answers (B, 1 + K): its adversarial logit and the logits of the classes. Both players learn

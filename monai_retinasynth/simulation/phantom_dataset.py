@@ -78,8 +78,8 @@ def write_phantom_dataset(
         path of `datalist.json`.
 
     Raises:
-        ConfigError: when a count is negative, all are 0, `source` is unknown, outside or retina is left out, or the phantom cannot be of that size,
-            label set, grades or amounts.
+        ConfigError: when a count is negative, all are 0, `source` is unknown, outside or retina is left out, or the
+            phantom cannot be of that size, label set, grades or amounts.
         DataError: when the folder holds phantoms of other settings, or a file cannot be written.
     """
     counts = (num_training, num_validation, num_test)

@@ -140,8 +140,9 @@ class TestLabelMapsByGrade(GradedPhantoms):
     def test_the_growing_gan_can_be_augmented_too(self):
         out = self.folder / "growing"
         run_bundle_in_process(
-            self.bundle, "train", dataset_dir=self.dataset, output_dir=str(out), label_set="fundus_lesion", resolution=8,
-            latent_size=8, base_channels=64, max_channels=8, min_channels=4, fade_images=16, stabilise_images=16,
+            self.bundle, "train", dataset_dir=self.dataset, output_dir=str(out), label_set="fundus_lesion",
+            resolution=8, latent_size=8, base_channels=64,
+            max_channels=8, min_channels=4, fade_images=16, stabilise_images=16,
             epoch_length=2, picture_interval=4, batch_sizes=4, device="cpu", augment_groups=["blit", "geometry"],
             augment_target=-0.9, augment_speed_images=100,
         )  # fmt: skip

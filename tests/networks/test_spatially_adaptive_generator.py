@@ -194,13 +194,10 @@ class TestIdea(unittest.TestCase):
         maps = one_hot(torch.arange(3)[:, None, None].expand(3, 16, 16))
         colours = self.draw(maps).mean((2, 3))
         torch.testing.assert_close(colours, COLOURS, rtol=0.0, atol=0.15)
-        # after a plain instance norm nothing of a uniform label map is left, whatever is learned
-        torch.manual_seed(0)
-        plain = Pix2PixHDGenerator(3, channels=8, num_downs=2, num_res_blocks=1).eval()
+        # without it, the first convolution and instance norm of pix2pixHD leave nothing of a uniform label map
+        plain = Pix2PixHDGenerator(3, channels=8, num_downs=2, num_res_blocks=1)
         with torch.no_grad():
-            first, *others = plain(maps).mean((2, 3))
-        for other in others:
-            torch.testing.assert_close(other, first, rtol=0.0, atol=1e-3)
+            self.assertLess(plain.coarse.encoder[0](maps).abs().max().item(), 1e-2)
 
     def test_changing_a_region_leaves_distant_regions(self):
         label = torch.zeros(1, 64, 64, dtype=torch.long)

@@ -26,7 +26,10 @@ class TestSampleStyled(unittest.TestCase):
         self.assertEqual(set(first), {"index", "label", "style"})
         self.assertEqual(tuple(first["style"].shape), (6,))
         self.assertTrue(torch.equal(first["style"], SampleStyled(style_size=6, seed=3)({"index": 4})["style"]))
-        for other in (SampleStyled(style_size=6, seed=4)({"index": 4}), SampleStyled(style_size=6, seed=3)({"index": 5})):
+        for other in (
+            SampleStyled(style_size=6, seed=4)({"index": 4}),
+            SampleStyled(style_size=6, seed=3)({"index": 5}),
+        ):
             self.assertFalse(torch.equal(first["style"], other["style"]))
 
     def test_empty_styles_are_refused(self):
