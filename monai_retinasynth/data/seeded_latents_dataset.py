@@ -46,7 +46,7 @@ class SeededLatentDataset(Dataset):
     Raises:
         ConfigError: When there are fewer samples than processes, or a class is not in 0 ... num_conditions - 1.
 
-    Items are ``{"image": (Z,) float32, "index": int}``: MONAI's evaluators and bundle checks feed the key ``image``. With
+    Items are ``{"image": (Z,) float32, "index": int}``: MONAI's evaluators and checks feed the key ``image``. With
     `conditions` the one-hot class follows the latent vector, and the item holds the class as ``grade`` too.
     """
 
