@@ -107,7 +107,7 @@ class TestSpatiallyAdaptiveGenerator(NetworkTester, unittest.TestCase):
 
 
 class TestWithStyle(TestSpatiallyAdaptiveGenerator):
-    kwargs = {"style_size": 4, "start_size": 3}
+    kwargs = {"style_size": 4}
 
     def test_mean_style_in_evaluation_random_style_in_training(self):
         network, (condition, _) = tiny(**self.kwargs, spectral_norm=False).eval(), self.inputs()
@@ -125,8 +125,12 @@ class TestWithStyle(TestSpatiallyAdaptiveGenerator):
             torch.testing.assert_close(other(condition), expected)
 
 
+class TestStartsWithStyle(TestWithStyle):
+    kwargs = {"style_size": 4, "start": "style", "start_size": 3, "style_modulation": False}
+
+
 class TestClassModulation(TestSpatiallyAdaptiveGenerator):
-    kwargs = {"modulation": "class", "style_size": 4, "start_size": 3}
+    kwargs = {"modulation": "class", "style_size": 4}
 
 
 class TestNarrowKernelAndPixelNorm(TestSpatiallyAdaptiveGenerator):
@@ -138,7 +142,7 @@ class TestWithEncoder(NetworkTester, unittest.TestCase):
     script = False
 
     def make(self):
-        return tiny(style_size=4, start_size=3, encoder=True, encoder_channels=2).eval()
+        return tiny(style_size=4, encoder=True, encoder_channels=2).eval()
 
     def inputs(self):
         return (torch.rand(2, 5, 16, 24, generator=torch.Generator().manual_seed(1)),)
@@ -242,7 +246,7 @@ class TestMake(unittest.TestCase):
     def test_paper_size(self):
         with torch.device("meta"):
             network = SpatiallyAdaptiveGenerator(184)
-            with_style = SpatiallyAdaptiveGenerator(184, style_size=256, style_modulation=False)
+            with_style = SpatiallyAdaptiveGenerator(184, style_size=256, start="style", style_modulation=False)
         shapes = [(b.conv_0.in_channels, b.conv_1.out_channels, b.conv_s is not None) for b in network.blocks]
         wide = [(1024, 1024, False)] * 3
         self.assertEqual(shapes, wide + [(1024, 512, True), (512, 256, True), (256, 128, True), (128, 64, True)])
@@ -310,6 +314,9 @@ class TestMake(unittest.TestCase):
             ({"out_activation": "relu"}, "out_activation"),
             ({"num_ups": 0}, "num_ups must be at least 1"),
             ({"encoder": True}, "set style_size"),
+            ({"start": "noise"}, 'start must be "condition" or "style"'),
+            ({"start": "style"}, 'start="style" needs a style vector: set style_size'),
+            ({"style_size": 4, "style_modulation": False}, "the style would have no effect"),
         ]:
             with self.assertRaisesRegex(ValueError, message):
                 tiny(**kwargs)

@@ -29,10 +29,11 @@ class SpatiallyAdaptiveGenerator(nn.Module):
     64, 128 and 256 px, as in the paper. Unlike `monai.networks.nets.SPADENet`, the last block is at full size, so
     structures of one pixel are drawn from the full label map.
 
-    Without a style vector one label map has one photograph. With one it has many: the features begin with a linear
-    layer of the style (the paper), and the style shifts the layers that scale and shift the features, because
-    instance norm would take away a colour that only the beginning knows. An encoder can draw the style from a
-    photograph, as a variational autoencoder does.
+    Without a style vector one label map has one photograph. With one it has many: the style shifts the layers that
+    scale and shift the features. In the paper the style is the beginning of the features instead (`start="style"`,
+    `style_modulation=False`), but of a colour that only the beginning knows, instance norm leaves little, and the
+    label map as beginning is learned in fewer steps. An encoder can draw the style from a photograph, as a variational
+    autoencoder does.
 
     Args:
         in_channels: channels of the condition: classes of the one-hot label map, and others such as coordinates.
@@ -46,8 +47,11 @@ class SpatiallyAdaptiveGenerator(nn.Module):
         norm: "instance", "batch" (the paper, over many devices) or "pixel".
         spectral_norm: whether the blocks' convolutions have it.
         style_size: Z, size of the style vector, 256 in the paper; 0 for none.
-        style_modulation: whether the style shifts the modulation too; False is the paper.
-        start_size: side of the map that the style begins with, resized to the condition's; 8 in the paper at 256 px.
+        style_modulation: whether the style shifts the modulation; False is the paper.
+        start: what the features begin with: "condition", reduced (the paper without a style), or "style", through a
+            linear layer (the paper with one).
+        start_size: side of the map that the linear layer gives, which is resized to what the condition needs; 8 in
+            the paper, at 256 px.
         encoder: whether there is a `StyleEncoder`.
         encoder_channels: channels of its first convolution.
         out_activation: "tanh" (values in [-1, 1]), "sigmoid", "none" or None.
@@ -73,6 +77,7 @@ class SpatiallyAdaptiveGenerator(nn.Module):
         spectral_norm: bool = True,
         style_size: int = 0,
         style_modulation: bool = True,
+        start: str = "condition",
         start_size: int = 8,
         encoder: bool = False,
         encoder_channels: int = 64,
@@ -83,6 +88,12 @@ class SpatiallyAdaptiveGenerator(nn.Module):
             raise ValueError(f"num_ups must be at least 1, not {num_ups}")
         if encoder and style_size < 1:
             raise ValueError("an encoder needs a style vector to draw: set style_size, 256 in the paper")
+        if start not in ("condition", "style"):
+            raise ValueError(f'start must be "condition" or "style", not {start!r}')
+        if start == "style" and style_size < 1:
+            raise ValueError('start="style" needs a style vector: set style_size, 256 in the paper')
+        if style_size and start == "condition" and not style_modulation:
+            raise ValueError('the style would have no effect: use start="style" or style_modulation=True')
         if out_activation not in ("tanh", "sigmoid", "none", None):
             raise ValueError(f'out_activation must be "tanh", "sigmoid", "none" or None, not {out_activation!r}')
         self.in_channels = in_channels
@@ -94,7 +105,8 @@ class SpatiallyAdaptiveGenerator(nn.Module):
 
         # channels at the start, and after each doubling
         widths = [min(max_channels, channels * 2 ** (num_ups - max(k, 1))) for k in range(num_ups + 1)]
-        if style_size:
+        self.starts_with_style = start == "style"
+        if self.starts_with_style:
             self.start: nn.Module = nn.Linear(style_size, widths[0] * start_size**2)
         else:
             self.start = nn.Conv2d(in_channels, widths[0], 3, padding=1)
@@ -157,10 +169,10 @@ class SpatiallyAdaptiveGenerator(nn.Module):
         for _ in range(self.num_ups):
             pyramid.append(F.avg_pool2d(pyramid[-1], 2))
 
-        if self.style_size:
-            if style is None:
-                shape = (condition.shape[0], self.style_size)
-                style = torch.randn(shape, device=condition.device) if self.training else condition.new_zeros(shape)
+        if self.style_size and style is None:
+            shape = (condition.shape[0], self.style_size)
+            style = torch.randn(shape, device=condition.device) if self.training else condition.new_zeros(shape)
+        if self.starts_with_style:
             h = self.start(style).reshape(style.shape[0], -1, self.start_size, self.start_size)
             h = F.interpolate(h, size=pyramid[-1].shape[2:], mode="bilinear", align_corners=False)
         else:
