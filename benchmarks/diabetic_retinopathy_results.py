@@ -37,6 +37,7 @@ def share_rows(run: Path, lesion: str) -> dict[str, dict[str, Any]]:
     rows = {}
     for row in summary["lesions"][lesion]:
         scores = {key: {"mean": row[key]["mean"], "sd": row[key]["sd"]} for key in _SCORES}
+        scores["seeds"] = len(row["seeds"])
         paper = {"paper_f1": row["paper_f1"]} if row.get("paper_f1") is not None else {}
         rows[f"{100 * row['share']:g} %"] = {**scores, **paper}
     return rows

@@ -54,7 +54,8 @@ class TwoPlayerTrainer(Trainer):
     or ``condition``), ``d_loss`` and ``g_loss`` (what the two optimizers minimised, averaged over the steps of the
     iteration), ``loss`` (their sum), and every term by name: ``d_adversarial`` and, where `d_loss_function` has
     ``sides()``, its two summands ``d_real`` and ``d_fake``; ``d_<regulariser>`` (its latest value without the
-    interval's factor); ``g_adversarial``, ``g_<term>``; with `augment` also ``d_real_sign``, the mean sign of D(real).
+    interval's factor); ``g_adversarial``, ``g_<term>``; with `augment` also ``d_real_sign``, the mean sign of D(real)
+    less the `boundary` of the loss (not for "wgan", whose scores have none).
 
     Counters in ``engine.state``, part of ``state_dict()``: ``images_seen`` (real images shown to the discriminator by
     all processes), ``d_steps``, ``latents_drawn``.
@@ -282,8 +283,9 @@ class TwoPlayerTrainer(Trainer):
             real_answer = self._judge(self.d_network, reals, inputs)
             fake_answer = self._judge(self.d_network, fakes, inputs)
         logits = self._logits(real_answer), self._logits(fake_answer)
-        if self.augment is not None:
-            signs = [scale.detach().sign().mean() for scale in logits_by_scale(logits[0])]
+        boundary = getattr(self.d_loss_function, "boundary", 0.0)
+        if self.augment is not None and boundary is not None:
+            signs = [(scale.detach() - boundary).sign().mean() for scale in logits_by_scale(logits[0])]
             self._real_signs.append(torch.stack(signs).mean())
         if hasattr(self.d_loss_function, "sides"):
             of_reals, of_fakes = self.d_loss_function.sides(*logits)

@@ -131,7 +131,8 @@ class LatentGanTrainer(TwoPlayerTrainer):
         """The same few samples every time, from `network` (for example the averaged generator), at today's growth."""
         latents = seeded_latents(range(count), self.latent_size, self.seed)
         if self.num_conditions:
-            latents = with_conditions(latents, [k % self.num_conditions for k in range(count)], self.num_conditions)
+            drawn = [k for k, weight in enumerate(self.condition_weights) if weight]
+            latents = with_conditions(latents, [drawn[k % len(drawn)] for k in range(count)], self.num_conditions)
         latents = latents.to(self.state.device)
         with torch.no_grad(), self._precision():
             return self._generate(network, latents).float()

@@ -104,8 +104,8 @@ class AdaptiveAugmentationHandler:
             found = sorted(map(str, output)) if isinstance(output, dict) else type(output).__name__
             raise ConfigError(
                 f"the trainer's output has no {self.sign_key!r} (found: {found}), from which p is adapted: give the "
-                "trainer the augmentation and leave decollate off, name another sign_key, or set target to None for "
-                "a fixed p."
+                "trainer the augmentation and leave decollate off, choose a loss whose scores have a boundary (not "
+                "wgan), name another sign_key, or set target to None for a fixed p."
             )
         if self.sign_key in output:
             self._sum = self._sum + torch.as_tensor(output[self.sign_key]).detach().float()

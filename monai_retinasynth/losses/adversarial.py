@@ -85,6 +85,11 @@ class DiscriminatorLoss(nn.Module):
         self.kind = _check_kind(kind)
         self.drift = drift
 
+    @property
+    def boundary(self) -> float | None:
+        """The logit of a discriminator that cannot tell reals from fakes; None for "wgan", whose scores have none."""
+        return {"wgan": None, "lsgan": 0.5}.get(self.kind, 0.0)
+
     def forward(self, real_logits: Logits, fake_logits: Logits) -> torch.Tensor:
         """A scalar from what the discriminator returned for reals and for fakes (see `logits_by_scale`)."""
         real, fake = self.sides(real_logits, fake_logits)

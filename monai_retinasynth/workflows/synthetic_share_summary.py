@@ -53,6 +53,7 @@ def summarise_synthetic_shares(
     target: str | None = None,
     paper: Mapping[str, float] | Sequence[float | None] | None = None,
     point: str = "chosen",
+    paper_lesion: str | None = None,
 ) -> dict[str, Any]:
     """Read the evaluations of `share_stages` below `root`, print a table and write ``summary.json``.
 
@@ -62,8 +63,9 @@ def summarise_synthetic_shares(
         shares: shares of synthetic training images, the rows.
         seeds: the seeds of every row.
         target: name of a lesion class; None for all that were evaluated, a table each.
-        paper: F1 that a paper gives (mean over images), shown beside the rows of the first table: one number (or None)
+        paper: F1 that a paper gives (mean over images), shown beside the rows: one number (or None)
             a share in their order, or per cent -> number (``{"25": 0.4965}``). Nothing is computed from it.
+        paper_lesion: the class whose table gets that column; None for the first.
         point: which threshold the scores are for, a key of `OPERATING_POINTS`: "chosen" or "half".
 
     Returns:
@@ -88,7 +90,7 @@ def summarise_synthetic_shares(
     found = list(reports[shares[0]][0]["classes"])
     lesions = [target] if target else found
     tables: dict[str, list[dict[str, Any]]] = {}
-    for number, lesion in enumerate(lesions):
+    for lesion in lesions:
         tables[lesion] = []
         for share, of_seeds in reports.items():
             if missing := [r for r in of_seeds if lesion not in r["classes"]]:
@@ -98,7 +100,7 @@ def summarise_synthetic_shares(
                 )
             row = {"share": share, "seeds": list(seeds), **_row([r["classes"][lesion] for r in of_seeds], point)}
             row["images"] = of_seeds[0]["images"]
-            if number == 0 and share in beside:
+            if lesion == (paper_lesion or lesions[0]) and share in beside:
                 row["paper_f1"] = beside[share]
             tables[lesion].append(row)
     summary = {"point": point, "point_is": OPERATING_POINTS[point], "lesions": tables, "minutes": _minutes(root, names)}
@@ -146,9 +148,8 @@ def _paper_column(
             raise ConfigError(f"paper has {len(paper)} numbers for {len(shares)} shares; give one (or null) for each")
         return {share: value for share, value in zip(shares, paper) if value is not None}
     by_percent = {f"{100 * share:g}": share for share in shares}
-    if unknown := [key for key in paper if str(key) not in by_percent]:
-        raise ConfigError(f"paper names the shares {unknown} (per cent); the table has {list(by_percent)}")
-    return {by_percent[str(key)]: value for key, value in paper.items()}
+    # shares that this table leaves out are no error: it comes after all trainings
+    return {by_percent[str(key)]: value for key, value in paper.items() if str(key) in by_percent}
 
 
 def _minutes(root: str, names: Mapping[float, Mapping[int, str]]) -> dict[str, float]:

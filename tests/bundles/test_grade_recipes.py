@@ -145,6 +145,7 @@ class TestLabelMapsByGrade(GradedPhantoms):
             max_channels=8, min_channels=4, fade_images=16, stabilise_images=16,
             epoch_length=2, picture_interval=4, batch_sizes=4, device="cpu", augment_groups=["blit", "geometry"],
             augment_target=-0.9, augment_speed_images=100,
+            adversarial_loss="non_saturating",
         )  # fmt: skip
         self.assertIn("p", last_checkpoint(out)["augment_control"])
 

@@ -18,9 +18,10 @@ import torch
 from torch import nn
 
 from monai_retinasynth.handlers import AdaptiveAugmentationHandler
-from monai_retinasynth.losses import kl_divergence_loss
+from monai_retinasynth.losses import DiscriminatorLoss, kl_divergence_loss
 from monai_retinasynth.networks.nets import SpatiallyAdaptiveGenerator
 from monai_retinasynth.transforms import DiscriminatorAugmentation
+from monai_retinasynth.utils import ConfigError
 from tests.engines.tiny_gan import label_batches, latent_trainer, pair_batches, paired_trainer
 
 
@@ -80,6 +81,25 @@ class TestAugmentedTraining(unittest.TestCase):
         trainer.run()
         self.assertGreater(augment.p, 0.0)
         self.assertAlmostEqual(trainer.state.output["augment_p"].item(), augment.p, places=6)
+
+
+class TestSignOfReals(unittest.TestCase):
+    def test_is_zero_for_a_discriminator_that_knows_nothing(self):
+        for kind, blind in (("lsgan", 0.5), ("hinge", 0.0), ("bce", 0.0), ("non_saturating", 0.0)):
+            self.assertEqual(DiscriminatorLoss(kind).boundary, blind)
+            logits = torch.full((4, 1), blind, requires_grad=True)
+            loss = DiscriminatorLoss(kind)(logits, logits)  # the same for reals and fakes: there the loss is least
+            (slope,) = torch.autograd.grad(loss, logits)
+            torch.testing.assert_close(slope.sum(), torch.tensor(0.0))
+
+    def test_scores_without_a_boundary_are_refused(self):
+        augment = DiscriminatorAugmentation(label_channels=3, groups=["blit"])
+        trainer = latent_trainer(
+            label_batches(2, 4), augment=augment, train_handlers=[AdaptiveAugmentationHandler(augment)]
+        )
+        trainer.d_loss_function = DiscriminatorLoss("wgan")
+        with self.assertRaisesRegex(ConfigError, "not wgan"):
+            trainer.run()
 
 
 class TestStyleEncoding(unittest.TestCase):

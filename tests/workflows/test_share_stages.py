@@ -161,15 +161,18 @@ class TestSummary(ShareCase):
         self.assertEqual(half["n"], 2)
 
     def test_paper_by_per_cent(self):
-        rows = self.summarise(target="exudate", paper={"25": 0.5})[0]["lesions"]["exudate"]
+        # a published share that this table leaves out is passed over
+        rows = self.summarise(target="exudate", paper={"25": 0.5, "50": 1.0})[0]["lesions"]["exudate"]
         self.assertNotIn("paper_f1", rows[0])
         self.assertEqual(rows[1]["paper_f1"], 0.5)
+        tables = self.summarise(paper={"25": 0.5}, paper_lesion="bleeding")[0]["lesions"]
+        self.assertEqual(tables["bleeding"][1]["paper_f1"], 0.5)
+        self.assertNotIn("paper_f1", tables["exudate"][1])
 
     @parameterized.expand(
         [
             ("point", {"point": "best"}, ConfigError, "choose one of chosen, half"),
             ("paper", {"paper": [1.0]}, ConfigError, "1 numbers for 2 shares"),
-            ("paper_share", {"paper": {"50": 1.0}}, ConfigError, "'50'"),
             ("class", {"target": "drusen"}, DataError, "no class drusen, it has"),
         ]
     )
