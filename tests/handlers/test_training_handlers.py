@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import logging
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
@@ -106,6 +107,7 @@ class TestTensorBoardLosses(_TemporaryFolder):
             trainer = latent_trainer(label_batches(2, 4), epochs=4, train_handlers=handlers)
             trainer.state.iteration, trainer.state.epoch = start, start // 2
             trainer.run()
+            time.sleep(1.1)  # TensorBoard reads event files in the order of their names, which tell whole seconds
         self.assertEqual(self._scalars()["loss/loss"], [1, 2, 3, 4, 5, 6, 7, 8])
 
     def test_one_file_for_all_handlers_and_either_folder_or_writer(self):
