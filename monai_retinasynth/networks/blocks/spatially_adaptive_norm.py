@@ -25,6 +25,7 @@ __all__ = ["MODULATIONS", "SpatialModulation", "SpatiallyAdaptiveNorm", "make_pl
 MODULATIONS = ("spade", "class")
 
 _START_GAIN = 0.02  # of the weights that give scale and shift: training begins close to the plain norm
+_STYLE_START = 0.05  # standard deviation of a style's shift at first: small, or its noise hides the label map
 
 
 def make_plain_norm(norm: str, channels: int) -> nn.Module:
@@ -94,6 +95,8 @@ class SpatialModulation(nn.Module):
         for layer in (self.gamma, self.beta):
             nn.init.xavier_normal_(layer.weight, gain=_START_GAIN)
             nn.init.zeros_(layer.bias)
+        if self.style is not None:
+            nn.init.normal_(self.style.weight, std=_STYLE_START / style_size**0.5)
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor, style: torch.Tensor | None = None) -> torch.Tensor:
         """Modulate a map.
