@@ -16,7 +16,7 @@ import io
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,12 @@ class TrainingCheckpoint:
         final_key: the name in `save_dict` whose state `final_filename` holds under ``"model"``.
         trainer_state: save and restore the trainer's counters and best metric too.
         settings: plain values that must not change between the runs (sizes, learning rates, ...); a change is reported.
+        final_settings: names in `settings` that `final_filename` holds too, for `load_network_weights` to compare: what
+            the network's shapes do not tell, such as the label set.
 
     Raises:
-        ConfigError: When `final_key` is not in `save_dict`, or an item has no state.
+        ConfigError: When `final_key` is not in `save_dict`, an item has no state, or `final_settings` are not among
+            the settings.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class TrainingCheckpoint:
         final_key: str | None = None,
         trainer_state: bool = True,
         settings: Mapping[str, Any] | None = None,
+        final_settings: Sequence[str] = (),
     ) -> None:
         self.save_dict = {
             name: plain_network(item) if isinstance(item, nn.Module) else item
@@ -99,6 +103,9 @@ class TrainingCheckpoint:
         self.resume = resume
         self.trainer_state = trainer_state
         self.settings = None if settings is None else dict(settings)
+        if unknown := sorted(set(final_settings) - set(self.settings or {})):
+            raise ConfigError(f"final_settings names {', '.join(unknown)}, which settings does not hold.")
+        self.final_settings = {name: self.settings[name] for name in final_settings}
         self._saved_epoch: int | None = None
 
     def attach(self, engine: Engine) -> None:
@@ -151,7 +158,10 @@ class TrainingCheckpoint:
                 _make_sure_it_can_be_read(payload)
             save_checkpoint(self.path, payload, self.kind, network)
             if self.final_path is not None:
-                save_checkpoint(self.final_path, {"model": states[self.final_key]}, self.kind, network)
+                final: dict[str, Any] = {"model": states[self.final_key]}
+                if self.final_settings:
+                    final["settings"] = self.final_settings
+                save_checkpoint(self.final_path, final, self.kind, network)
         self._saved_epoch = engine.state.epoch
 
     def finish(self, engine: Engine) -> None:

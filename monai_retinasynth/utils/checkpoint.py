@@ -202,6 +202,7 @@ def load_network_weights(
     key: str = "model",
     kind: str | None = None,
     allow_other_version: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Load the weights under `key` of a checkpoint into a network, in place.
 
@@ -211,14 +212,23 @@ def load_network_weights(
         key: which of the checkpoint's state dicts.
         kind: see `load_checkpoint`.
         allow_other_version: see `load_checkpoint`.
+        settings: what the checkpoint must have been trained with, by name, such as ``{"label_set": "fundus_lesion"}``;
+            compared with those that it records.
 
     Raises:
-        CheckpointError: When the checkpoint cannot be read or holds another network.
+        CheckpointError: When the checkpoint cannot be read, was trained with another setting, or holds another network.
     """
     content = load_checkpoint(path, kind=kind, allow_other_version=allow_other_version)
     if key not in content:
         names = ", ".join(sorted(name for name in content if name != INFO_KEY))
         raise CheckpointError(f"{path} has no weights under {key!r}; it has: {names}.")
+    recorded = content.get("settings", {})
+    for name, value in (settings or {}).items():
+        if recorded.get(name, value) != value:
+            raise CheckpointError(
+                f"{path} was trained with {name} {recorded[name]!r}, here it is {value!r}: give --{name} "
+                f"{recorded[name]}, or a checkpoint that was trained with {value!r}."
+            )
     plain = plain_network(network)
     written_for = content[INFO_KEY].get("network", {}).get("class")
     check_state_fits(plain, content[key], str(path), written_for)

@@ -113,6 +113,15 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
                 checkpoint=str(out / "models" / "model.pt"), **{**TINY, "max_channels": 16},
             )  # fmt: skip
         self.assertIn("ProgressiveGenerator", str(caught.exception.__cause__ or caught.exception))
+        with self.assertRaises((CheckpointError, RuntimeError)) as caught:
+            run_bundle_in_process(
+                self.bundle, "inference", dataset_dir=self.dataset, output_dir=str(out / "g"), num_samples=1,
+                checkpoint=str(out / "models" / "model.pt"), **{**TINY, "label_set": "fundus_disc_vessel"},
+            )  # fmt: skip
+        self.assertIn(
+            "trained with label_set 'fundus_vessel', here it is 'fundus_disc_vessel'",
+            str(caught.exception.__cause__ or caught.exception),
+        )
         self.assertFalse((out / "g").exists() and list((out / "g").rglob("*.png")))
 
     def test_generation_shared_out_over_two_processes(self):

@@ -16,9 +16,15 @@ import unittest
 import torch
 from parameterized import parameterized
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from monai_retinasynth.networks import Pix2PixUNetGenerator, PooledMultiscaleDiscriminator, initialise_weights
-from monai_retinasynth.networks.blocks import UpsampledConv2d
+from monai_retinasynth.networks import (
+    Pix2PixUNetGenerator,
+    PooledMultiscaleDiscriminator,
+    SpatiallyAdaptiveGenerator,
+    initialise_weights,
+)
+from monai_retinasynth.networks.blocks import SpatiallyAdaptiveNorm, UpsampledConv2d
 
 LEAK = 0.2
 
@@ -96,12 +102,29 @@ class TestInitialiseWeights(unittest.TestCase):
         for network in (
             Pix2PixUNetGenerator(1, channels=4, num_downs=3),
             PooledMultiscaleDiscriminator(4, channels=4, num_layers=2, norm="batch"),
+            PooledMultiscaleDiscriminator(4, channels=4, num_layers=2, spectral_norm=True),
+            SpatiallyAdaptiveGenerator(4, channels=4, num_ups=2, hidden_channels=4, style_size=4, encoder=True),
         ):
             before = copy.deepcopy(dict(network.named_parameters()))
             initialise_weights(network, kind)
             for name, parameter in network.named_parameters():
                 if parameter.dim() > 1:
                     self.assertFalse(torch.equal(parameter, before[name]), name)
+
+    def test_spectral_norm_holds_for_the_new_weights(self):
+        layer = spectral_norm(nn.Conv2d(16, 16, 3))
+        initialise_weights(layer, "kaiming")
+        self.assert_variance(layer.parametrizations.weight.original, 2 / (1 + LEAK**2) / 144, "original")
+        largest = torch.linalg.matrix_norm(layer.eval().weight.flatten(1), 2).item()
+        self.assertAlmostEqual(largest, 1.0, delta=0.1)
+
+    @parameterized.expand([("kaiming",), ("normal",)])
+    def test_modulation_stays_near_the_identity(self, kind):
+        norm = SpatiallyAdaptiveNorm(8, 3, hidden_channels=16, style_size=4)
+        initialise_weights(norm, kind)
+        x, condition, style = torch.randn(1, 8, 16, 16), torch.rand(1, 3, 16, 16), torch.randn(1, 4)
+        plain = norm.normalise(x)
+        self.assertLess((norm(x, condition, style) - plain).std().item(), 0.1 * plain.std().item())
 
     def test_unknown_kind(self):
         with self.assertRaisesRegex(ValueError, "one of normal, kaiming, xavier, or None, not 'orthogonal'"):

@@ -109,6 +109,17 @@ class TestCheckpoint(unittest.TestCase):
         with self.assertRaisesRegex(CheckpointError, "format 99"):
             load_checkpoint(self.path)
 
+    def test_weights_of_another_label_set(self):
+        payload = {"model": self.network.state_dict(), "settings": {"label_set": "fundus_lesion"}}
+        save_checkpoint(self.path, payload, "stage", self.network)
+        load_network_weights(self.network, self.path, settings={"label_set": "fundus_lesion", "other": 1})
+        with self.assertRaisesRegex(
+            CheckpointError, "with label_set 'fundus_lesion', here it is 'fundus_vessel'.*--label"
+        ):
+            load_network_weights(self.network, self.path, settings={"label_set": "fundus_vessel"})
+        self._save()  # a checkpoint that records nothing is compared by its shapes alone
+        load_network_weights(self.network, self.path, settings={"label_set": "fundus_vessel"})
+
     def test_full_disk_leaves_the_old_file_and_nothing_else(self):
         self._save()
         before = self.path.read_bytes()

@@ -92,11 +92,15 @@ class SpatialModulation(nn.Module):
         self.beta = nn.Conv2d(source, channels, kernel, padding=kernel // 2)
         shifted = 2 * channels if by_class else hidden_channels
         self.style = nn.Linear(style_size, shifted, bias=False) if style_size else None
+        self.start_near_identity()
+
+    def start_near_identity(self) -> None:
+        """Draw the weights of gamma, beta and the style small, so that the map passes nearly unchanged."""
         for layer in (self.gamma, self.beta):
             nn.init.xavier_normal_(layer.weight, gain=_START_GAIN)
             nn.init.zeros_(layer.bias)
         if self.style is not None:
-            nn.init.normal_(self.style.weight, std=_STYLE_START / style_size**0.5)
+            nn.init.normal_(self.style.weight, std=_STYLE_START / self.style.in_features**0.5)
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor, style: torch.Tensor | None = None) -> torch.Tensor:
         """Modulate a map.
