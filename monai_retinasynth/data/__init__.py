@@ -44,7 +44,6 @@ from .prepare_idrid_discs import prepare_idrid_discs
 from .prepare_idrid_grading import prepare_idrid_grading
 from .prepare_idrid_lesions import prepare_idrid_lesions
 from .seeded_latents_dataset import SeededLatentDataset
-from .square_photograph import SquarePhotographD, SquarePhotographd, SquarePhotographDict, square_photograph
 from .synthetic_set_writer import SyntheticSetWriter
 from .training_grades import grade_weights, training_grades
 from .training_references import LabelMapDataset, load_label_maps, training_colours
@@ -66,9 +65,6 @@ __all__ = [
     "IdridLink",
     "LabelMapDataset",
     "SeededLatentDataset",
-    "SquarePhotographD",
-    "SquarePhotographDict",
-    "SquarePhotographd",
     "SyntheticSetWriter",
     "check_dataset",
     "detect_layout",
@@ -99,7 +95,6 @@ __all__ = [
     "print_dataset_report",
     "read_idrid_grades",
     "read_idrid_links",
-    "square_photograph",
     "training_colours",
     "training_grades",
     "write_datalist",

@@ -61,8 +61,9 @@ def check_dataset(
         split: named split of CHASE_DB1, None for its default.
         raise_on_error: whether problems raise (after the table is printed) or are only reported.
         verbose: whether to show progress and print the table.
-        num_grades: number of grades of a conditional training (5 for diabetic retinopathy); a case without a grade,
-            or with one that is not in 0..num_grades - 1, is a problem. None where grades do not matter.
+        num_grades: number of grades of a conditional training (5 for diabetic retinopathy); a case without a grade
+            (outside the test section), or with one that is not in 0..num_grades - 1, is a problem. None where grades
+            do not matter.
         require_all_grades: whether a grade without a training case is a problem, too, or only reported.
 
     Returns:
@@ -93,7 +94,7 @@ def check_dataset(
             section, cases, label_set, multiple, require_image, verbose, problems
         )
         if num_grades is not None:
-            problems.extend(_grade_problems(cases, num_grades))
+            problems.extend(_grade_problems(cases, num_grades, required=section != "test"))
     report["grades_without_training_case"] = _untrained_grades(listed, num_grades)
     if require_all_grades:
         problems.extend(
@@ -207,14 +208,16 @@ def _holds_grey_levels(mask_path: str) -> bool:
     return bool(np.count_nonzero(np.bincount(np.asarray(open_image(mask_path, "L")).ravel())) > 2)
 
 
-def _grade_problems(cases: list[dict[str, Any]], num_grades: int) -> list[str]:
+def _grade_problems(cases: list[dict[str, Any]], num_grades: int, required: bool) -> list[str]:
     problems = []
     for case in cases:
         name = case.get("label") or case.get("vessel")
         if "grade" not in case:
-            problems.append(
-                f"{name}: case {case['case_id']} without a grade; give it one in its data list, or leave the case out"
-            )
+            if required:
+                problems.append(
+                    f"{name}: case {case['case_id']} without a grade; give it one in its data list, or leave the case "
+                    "out"
+                )
         elif not 0 <= case["grade"] < num_grades:
             problems.append(
                 f"{name}: grade outside 0-{num_grades - 1}, case {case['case_id']} has {case['grade']}; correct it in "

@@ -26,7 +26,7 @@ from scipy import ndimage
 
 from ..utils.label_set import LabelSet, get_label_set
 
-__all__ = ["estimate_grade"]
+__all__ = ["estimate_grade", "haemorrhages_by_quadrant"]
 
 
 def estimate_grade(
@@ -52,9 +52,25 @@ def estimate_grade(
     others = [labels.index(name) for name in ("haemorrhage", "hard_exudate", "soft_exudate")]
     if not np.isin(label_map, others).any():
         return int((label_map == labels.index("microaneurysm")).any())
+    return 3 if haemorrhages_by_quadrant(label_map, labels).min() > severe_haemorrhages else 2
+
+
+def haemorrhages_by_quadrant(label_map: np.ndarray, label_set: str | LabelSet = "fundus_lesion") -> np.ndarray:
+    """Number of haemorrhages, 8-connected regions by their centroids, in the quadrants of the field of view.
+
+    Args:
+        label_map: class indices, shape (H, W), with a field of view; the quadrants meet in the middle of its extent.
+        label_set: label set with the classes "outside" and "haemorrhage".
+
+    Returns:
+        four whole numbers: upper left, upper right, lower left, lower right.
+
+    Raises:
+        DataError: When the label set lacks one of these classes.
+    """
+    labels = get_label_set(label_set)
     regions, count = ndimage.label(label_map == labels.index("haemorrhage"), structure=np.ones((3, 3)))
     inside = label_map != labels.index("outside")
     middle = [np.flatnonzero(inside.any(axis=axis))[[0, -1]].mean() for axis in (1, 0)]
     places = np.array(ndimage.center_of_mass(regions > 0, regions, np.arange(1, count + 1))).reshape(-1, 2)
-    quadrants = (places >= middle) @ (2, 1)
-    return 3 if np.bincount(quadrants, minlength=4).min() > severe_haemorrhages else 2
+    return np.bincount((places >= middle) @ (2, 1), minlength=4)

@@ -30,7 +30,7 @@ from ..utils.image_io import list_images
 from ..utils.retinopathy_grade import check_grade
 from .hold_out_by_grade import hold_out_by_grade
 
-__all__ = ["left_out_idrid_grading", "list_idrid_grading_cases"]
+__all__ = ["left_out_idrid_grading", "list_idrid_grading_cases", "read_idrid_grading_table"]
 
 _SECTIONS = ("training", "validation", "test", "all")
 _FOLDERS = ("B. Disease Grading (768x510)", "B. Disease Grading")
@@ -142,7 +142,7 @@ def _list_part(root: Path, part: str) -> list[dict[str, Any]]:
     if not folder.is_dir():
         raise DataError(f"IDRiD's photographs not found: no folder {folder}; unpack IDRiD's grading part there again")
     images = {path.stem: path for path in list_images(folder)}
-    rows = _read_table(table)
+    rows = read_idrid_grading_table(table)
     for name in rows:
         if name not in images:
             raise DataError(
@@ -166,8 +166,12 @@ def _list_part(root: Path, part: str) -> list[dict[str, Any]]:
     ]
 
 
-def _read_table(path: Path) -> dict[str, tuple[int, int]]:
-    """Grade and risk of macular edema by name of the photograph."""
+def read_idrid_grading_table(path: Path) -> dict[str, tuple[int, int]]:
+    """Grade (0 to 4) and risk of macular edema (0 to 2) by name of the photograph.
+
+    Raises:
+        DataError: When the file is missing, is no such table, or has two rows for a photograph; names the line.
+    """
     if not path.is_file():
         raise DataError(f"IDRiD's grades not found: no file {path}; unpack IDRiD's grading part there again")
     try:

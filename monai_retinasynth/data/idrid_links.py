@@ -33,6 +33,7 @@ from tqdm import tqdm
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import DataError
 from ..utils.image_io import list_images, open_image
+from .idrid_grading import read_idrid_grading_table
 
 __all__ = [
     "LINKS_NAME",
@@ -83,17 +84,19 @@ class IdridLink:
 
 @dataclass(frozen=True)
 class GradingLeaks:
-    """Names of grading photographs that must not be used as their section says; see `leaking_grading_cases`.
+    """Names of photographs that must not be used as their section says; see `leaking_grading_cases`.
 
     Args:
         training_in_segmentation_test: of the grading training set, but a test eye of the segmentation part.
         test_in_segmentation_training: of the grading test set, but a training eye of the segmentation part.
         training_in_grading_test: of the grading training set, but the same file as one of the grading test set.
+        segmentation_training_in_grading_test: of the segmentation training set, but a test eye of the grading part.
     """
 
     training_in_segmentation_test: tuple[str, ...] = field(default=())
     test_in_segmentation_training: tuple[str, ...] = field(default=())
     training_in_grading_test: tuple[str, ...] = field(default=())
+    segmentation_training_in_grading_test: tuple[str, ...] = field(default=())
 
 
 def read_idrid_grades(idrid_dir: str | os.PathLike) -> dict[str, dict[str, int]]:
@@ -107,22 +110,13 @@ def read_idrid_grades(idrid_dir: str | os.PathLike) -> dict[str, dict[str, int]]
         for `"training"` and `"test"`: name of the photograph (IDRiD_001) -> grade, 0 to 4.
 
     Raises:
-        DataError: When a file is missing, or a row has no grade; names the file and the line.
+        DataError: When a file is missing, or a row has no grade or no risk of edema; names the file and the line.
     """
     folder = _part_folder(idrid_dir, _GRADING) / "2. Groundtruths"
-    grades: dict[str, dict[str, int]] = {}
-    for section, name in _GRADE_FILES.items():
-        rows = _read_rows(folder / name, "unpack IDRiD's grading part there again")
-        grades[section] = {}
-        for number, row in rows[1:]:  # the first one is the heading
-            image, grade = (row[0].strip(), row[1].strip()) if len(row) > 1 else ("", "")
-            if not _NAME.fullmatch(image) or grade not in ("0", "1", "2", "3", "4"):
-                raise DataError(
-                    f"{folder / name}, line {number}: {','.join(row)!r} is no row of a name like IDRiD_001 and a grade "
-                    "0 to 4; correct it"
-                )
-            grades[section][image] = int(grade)
-    return grades
+    return {
+        section: {image: grade for image, (grade, _) in read_idrid_grading_table(folder / name).items()}
+        for section, name in _GRADE_FILES.items()
+    }
 
 
 def read_idrid_links(
@@ -250,13 +244,15 @@ def leaking_grading_cases(
         files.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), set()).add((section, path.stem))
     copies = {key: same for same in files.values() for key in same}
     leaks: dict[tuple[str, str], set[str]] = {("training", "test"): set(), ("test", "training"): set()}
+    trained: set[str] = set()
     for link in linked:
         key = (link.grading_section, link.grading_image)
         for section, name in copies.get(key, {key}):
             if section != link.segmentation_section:
                 leaks[section, link.segmentation_section].add(name)
+                trained.update([link.segmentation_image] if section == "test" else [])
     doubled = {n for (s, n), same in copies.items() if s == "training" and any(other == "test" for other, _ in same)}
-    return GradingLeaks(*(tuple(sorted(names)) for names in (*leaks.values(), doubled)))
+    return GradingLeaks(*(tuple(sorted(names)) for names in (*leaks.values(), doubled, trained)))
 
 
 def _part_folder(idrid_dir: str | os.PathLike, part: str) -> Path:

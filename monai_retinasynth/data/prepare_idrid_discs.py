@@ -22,12 +22,12 @@ from tqdm import tqdm
 
 from .._version import __version__
 from ..transforms.field_of_view import derive_field_of_view
+from ..transforms.fov_square import cut_out, square_around
 from ..transforms.resample_area import resample_area
 from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import from_picture, read_mask, read_rgb, to_picture
 from ..utils.label_set import FUNDUS_DISC_VESSEL
 from .datalist import write_datalist
-from .fov_square import cut_out, square_around
 from .idrid import list_idrid_segmentation_cases
 from .prepared_folder import is_finished, settle_folder, write_pair
 

@@ -20,12 +20,12 @@ from typing import Any
 from tqdm import tqdm
 
 from .._version import __version__
+from ..transforms.square_photograph import square_photograph
 from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import read_rgb, write_rgb
 from .grading_list import write_grading_list
 from .idrid_grading import left_out_idrid_grading, list_idrid_grading_cases
 from .prepared_folder import settle_folder
-from .square_photograph import square_photograph
 
 __all__ = ["prepare_idrid_grading"]
 

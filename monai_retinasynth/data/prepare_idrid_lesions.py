@@ -18,7 +18,15 @@ from typing import Any
 
 from ..utils.errors import ConfigError, DataError
 from .idrid import list_idrid_segmentation_cases
-from .idrid_links import LINKS_NAME, MIN_CORRELATION, IdridLink, find_idrid_links, read_idrid_links, write_idrid_links
+from .idrid_links import (
+    LINKS_NAME,
+    MIN_CORRELATION,
+    IdridLink,
+    find_idrid_links,
+    leaking_grading_cases,
+    read_idrid_links,
+    write_idrid_links,
+)
 from .prepare_lesions import check_settings, divide_training, prepare_lesions, read_two_valued_mask
 
 __all__ = ["prepare_idrid_lesions"]
@@ -63,10 +71,11 @@ def prepare_idrid_lesions(
             the table is kept in `output_dir`.
         grades: give each case its grade; without, the grading part and the links are not needed.
         min_correlation: a link counts from above this correlation on.
-        missing_grade: what happens to a case without a link: `"keep"` it without a grade, `"drop"` it, or `"estimate"`
-            the grade from its lesions (`estimate_grade`), which its provenance says.
-        exclude_grading_test: leave out the training photographs that are test photographs of the grading part, for
-            experiments that are tested on that part.
+        missing_grade: what happens to a case without a link: `"keep"` it without a grade, `"drop"` it from
+            training and validation, or `"estimate"` the grade from its lesions (`estimate_grade`), which its
+            provenance says.
+        exclude_grading_test: leave out the training photographs that are test photographs of the grading part, or
+            copies of these, for experiments that are tested on that part.
         num_cases: take the first so many cases of each section only; None for all.
         progress: show a progress bar.
 
@@ -93,13 +102,14 @@ def prepare_idrid_lesions(
                 f"{case['case_id']} has no optic disc mask ({case['case_id']}_OD.tif) beside its photograph "
                 f"{case['image']}. Add the mask, or take the photograph away"
             )
-    linked = _links(idrid_dir, Path(output_dir), links, min_correlation, progress) if grades else []
+    table = _links_table(idrid_dir, Path(output_dir), links, progress) if grades else None
+    linked = read_idrid_links(idrid_dir, table, min_correlation) if grades else []
     by_image = {(link.segmentation_section, link.segmentation_image): link for link in linked}
     for part, cases in parts.items():
         for case in cases:
             _add_grade(case, by_image.get((part, case["case_id"])))
     if exclude_grading_test:
-        tested = {link.segmentation_image for link in linked if link.grading_section == "test"}
+        tested = leaking_grading_cases(idrid_dir, table, min_correlation).segmentation_training_in_grading_test
         parts["training"] = [case for case in parts["training"] if case["case_id"] not in tested]
     where = f"the training photographs of IDRiD in {idrid_dir}"
     sections = {**divide_training(parts["training"], val_count, missing_grade, where), "test": parts["test"]}
@@ -119,20 +129,18 @@ def prepare_idrid_lesions(
     )
 
 
-def _links(
-    idrid_dir: str | os.PathLike,
-    output_dir: Path,
-    links: str | os.PathLike | None,
-    min_correlation: float,
-    progress: bool,
-) -> list[IdridLink]:
+def _links_table(
+    idrid_dir: str | os.PathLike, output_dir: Path, links: str | os.PathLike | None, progress: bool
+) -> str | os.PathLike | None:
+    """The table to read; made in the output folder where the owner of the data has none."""
     root = Path(idrid_dir)
     beside = (root / LINKS_NAME, root.parent / LINKS_NAME)
-    if links is None and not any(path.is_file() for path in beside):
-        links = output_dir / LINKS_NAME
-        if not links.is_file():
-            write_idrid_links(links, find_idrid_links(idrid_dir, progress=progress))
-    return read_idrid_links(idrid_dir, links, min_correlation)
+    if links is not None or any(path.is_file() for path in beside):
+        return links
+    made = output_dir / LINKS_NAME
+    if not made.is_file():
+        write_idrid_links(made, find_idrid_links(idrid_dir, progress=progress))
+    return made
 
 
 def _add_grade(case: dict[str, Any], link: IdridLink | None) -> None:

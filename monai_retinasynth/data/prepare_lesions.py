@@ -29,6 +29,7 @@ from tqdm import tqdm
 from .._version import __version__
 from ..transforms.compose_lesion_label_map import compose_lesion_label_map
 from ..transforms.field_of_view import derive_field_of_view
+from ..transforms.fov_square import cut_out, square_around
 from ..transforms.reduce_lesion_map import reduce_lesion_map
 from ..transforms.resample_area import resample_area
 from ..utils.errors import ConfigError, DataError
@@ -36,7 +37,6 @@ from ..utils.image_io import from_picture, open_image, read_label_map, read_rgb,
 from ..utils.label_set import FUNDUS_LESION
 from .datalist import write_datalist
 from .estimate_grade import estimate_grade
-from .fov_square import cut_out, square_around
 from .prepared_folder import is_finished, settle_folder, write_pair
 from .splits import hold_out
 
@@ -88,8 +88,8 @@ def prepare_lesions(
             `STRUCTURE_CLASSES` -> path; others are passed over), `case_id`, `source`, perhaps `grade` and `provenance`.
         output_dir: folder of the data set, made when missing.
         size: edge of the pictures in pixels.
-        missing_grade: what happens to a case without a grade: `"keep"`, `"drop"` or `"estimate"`
-            (see `estimate_grade`; its provenance says so).
+        missing_grade: what happens to a case without a grade: `"keep"`, `"drop"` (not from the test section) or
+            `"estimate"` (see `estimate_grade`; its provenance says so).
         name: name of the data set.
         extra: further entries of the data list, such as its licence.
         read_mask: reads a mask file as a bool picture.
@@ -111,7 +111,8 @@ def prepare_lesions(
         for section, cases in cases_by_section.items():
             for case in cases:
                 bar.update()
-                if "grade" in case or missing_grade != "drop":
+                # only a training needs grades, so no test case is lost
+                if "grade" in case or missing_grade != "drop" or section == "test":
                     written[section].append(_write_case(case, folder, size, missing_grade, read_mask))
     return write_datalist(folder, written, FUNDUS_LESION, name, {**extra, "size": int(size)})
 

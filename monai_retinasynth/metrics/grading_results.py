@@ -12,9 +12,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,10 +19,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.table import Table
 
 from monai_retinasynth.metrics.grading import GRADING_SCORES
+from monai_retinasynth.metrics.result_files import csv_text, print_whole_table, read_result_entry, write_json_and_csv
 from monai_retinasynth.utils.atomic_file import atomic_write
 from monai_retinasynth.utils.errors import DataError
 
@@ -52,12 +49,8 @@ def write_grading_results(
     Raises:
         DataError: when a file cannot be written.
     """
-    json_path, csv_path = Path(output_dir, f"{stem}.json"), Path(output_dir, f"{stem}.csv")
-    with atomic_write(json_path) as file:
-        file.write((json.dumps({"grading": results}, indent=2, allow_nan=False) + "\n").encode("utf-8"))
     rows = [{"run": name, **case} for name, report in results.items() for case in report["per_case"]]
-    write_grade_predictions(csv_path, rows)
-    return json_path, csv_path
+    return write_json_and_csv({"grading": results}, *_flat(rows), output_dir, stem)
 
 
 def write_grade_predictions(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
@@ -75,17 +68,19 @@ def write_grade_predictions(path: str | os.PathLike, rows: Sequence[Mapping[str,
     Raises:
         DataError: when the file cannot be written.
     """
+    path = Path(path)
+    with atomic_write(path) as file:
+        file.write(csv_text(*_flat(rows)).encode("utf-8"))
+    return path
+
+
+def _flat(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns, and rows with a column for each grade's probability."""
     flat = []
     for row in rows:
         probabilities = {f"probability_{grade}": f"{p:.6f}" for grade, p in enumerate(row["probabilities"])}
         flat.append({**{key: value for key, value in row.items() if key != "probabilities"}, **probabilities})
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(flat[0]) if flat else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue().encode("utf-8"))
-    return Path(path)
+    return list(flat[0]) if flat else [], flat
 
 
 def read_grading_results(path: str | os.PathLike) -> dict[str, dict[str, Any]]:
@@ -95,13 +90,12 @@ def read_grading_results(path: str | os.PathLike) -> dict[str, dict[str, Any]]:
     Raises:
         DataError: when the file is missing or is no such file.
     """
-    try:
-        results = dict(json.loads(Path(path).read_text(encoding="utf-8"))["grading"])
-        missing = sorted({key for report in results.values() for key in _NEEDED if key not in report})
-        if missing or not results:
-            raise ValueError(f"it lacks {missing or 'every run'}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} cannot be read as grading results ({error}); run the evaluation again") from error
+    results = read_result_entry(path, "grading", "grading results")
+    missing = sorted({key for report in results.values() for key in _NEEDED if key not in report})
+    if missing or not results:
+        raise DataError(
+            f"{path} cannot be read as grading results (it lacks {missing or 'every run'}); run the evaluation again"
+        )
     return results
 
 
@@ -119,7 +113,7 @@ def print_grading_results(
     for name, report in results.items():
         cells = (_score(report[key], report[f"{key}_interval"]) for key in GRADING_SCORES)
         table.add_row(escape(name), str(report["images"]), *cells)
-    _print_whole(table, console)
+    print_whole_table(table, console)
     for name, report in results.items():
         matrix = report["confusion_matrix"]
         shown = Table(title=f"{escape(name)}: true grade by predicted grade")
@@ -128,16 +122,10 @@ def print_grading_results(
         for grade, row in enumerate(matrix):
             recall = f"{row[grade] / sum(row):.3f}" if sum(row) else "n/a"
             shown.add_row(str(grade), *map(str, row), recall)
-        _print_whole(shown, console)
+        print_whole_table(shown, console)
 
 
 def _score(value: float | None, interval: Sequence[float] | None) -> str:
     if value is None or interval is None:
         return "n/a"
     return f"{value:.4f} ({interval[0]:.3f} to {interval[1]:.3f})"
-
-
-def _print_whole(table: Table, console: Console) -> None:
-    # a narrow window, or no terminal at all, must not cut numbers: the table takes the width it needs
-    width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
-    Console(file=console.file, width=max(width, console.width), force_terminal=console.is_terminal).print(table)

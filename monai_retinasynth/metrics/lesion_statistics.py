@@ -24,17 +24,16 @@ from typing import Any
 
 import numpy as np
 from skimage.measure import label as connected_pieces
-from skimage.measure import regionprops
 
+from ..data.estimate_grade import haemorrhages_by_quadrant
 from ..utils.errors import DataError
-from ..utils.label_set import LabelSet, get_label_set
+from ..utils.label_set import LESION_CLASSES, LabelSet, get_label_set
 
 __all__ = ["LESION_STATISTICS_KEYS", "lesion_statistics", "lesion_statistics_by_grade"]
 
-_LESIONS = ("soft_exudate", "haemorrhage", "hard_exudate", "microaneurysm")
 
 LESION_STATISTICS_KEYS = (
-    *(f"{name}_{figure}" for name in _LESIONS for figure in ("count", "share")),
+    *(f"{name}_{figure}" for name in LESION_CLASSES for figure in ("count", "share")),
     "haemorrhages_in_emptiest_quadrant",
     "vessel_share",
 )
@@ -61,22 +60,16 @@ def lesion_statistics(
     label_map = np.asarray(label_map)
     if label_map.ndim != 2:
         raise DataError(f"a label map to measure has shape (H, W), got {label_map.shape}")
-    rows, columns = np.nonzero(label_map != label_set.index("outside"))
-    if not len(rows):
+    area = np.count_nonzero(label_map != label_set.index("outside"))
+    if not area:
         raise DataError("the label map is outside the field of view everywhere: there are no lesions to measure")
-    area = len(rows)
-    middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2.0
     result = {}
-    quadrants = np.zeros(4, dtype=np.int64)
-    for name in _LESIONS:
+    for name in LESION_CLASSES:
         mask = label_map == label_set.index(name)
-        pieces, count = connected_pieces(mask, connectivity=2, return_num=True)
+        _, count = connected_pieces(mask, connectivity=2, return_num=True)
         result[f"{name}_count"] = float(count)
         result[f"{name}_share"] = float(mask.sum() / area)
-        if name == "haemorrhage" and count:
-            right_and_below = np.array([piece.centroid for piece in regionprops(pieces)]) >= middle
-            quadrants = np.bincount(right_and_below @ np.array([2, 1]), minlength=4)
-    result["haemorrhages_in_emptiest_quadrant"] = float(quadrants.min())
+    result["haemorrhages_in_emptiest_quadrant"] = float(haemorrhages_by_quadrant(label_map, label_set).min())
     result["vessel_share"] = float((label_map == label_set.index("vessel")).sum() / area)
     return result
 

@@ -16,6 +16,7 @@ import csv
 import io
 import json
 import os
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from rich.table import Table
 from monai_retinasynth.utils.atomic_file import atomic_write
 from monai_retinasynth.utils.errors import DataError
 
-__all__ = ["print_whole_table", "read_result_entry", "write_json_and_csv"]
+__all__ = ["csv_text", "mean_and_sd", "print_whole_table", "read_result_entry", "write_json_and_csv"]
 
 
 def write_json_and_csv(
@@ -54,16 +55,21 @@ def write_json_and_csv(
         DataError: when a file cannot be written.
     """
     json_path, csv_path = Path(output_dir, f"{stem}.json"), Path(output_dir, f"{stem}.csv")
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     # allow_nan=False: a file that other programs cannot read is worse than an error here
-    texts = {json_path: json.dumps(document, indent=2, allow_nan=False) + "\n", csv_path: buffer.getvalue()}
+    texts = {json_path: json.dumps(document, indent=2, allow_nan=False) + "\n", csv_path: csv_text(columns, rows)}
     for path, text in texts.items():
         with atomic_write(path) as file:
             file.write(text.encode("utf-8"))
     return json_path, csv_path
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """The text of a CSV file with these headings; a missing value is left empty."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
 
 
 def read_result_entry(path: str | os.PathLike, key: str, what: str) -> dict[str, Any]:
@@ -82,6 +88,24 @@ def read_result_entry(path: str | os.PathLike, key: str, what: str) -> dict[str,
         return dict(json.loads(Path(path).read_text(encoding="utf-8"))[key])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} cannot be read as {what} ({error}); run the evaluation again") from error
+
+
+def mean_and_sd(values: Sequence[float | None]) -> dict[str, Any]:
+    """Mean and sample standard deviation over the runs of several seeds.
+
+    Args:
+        values: a figure of each run; None where it has none, which is left out.
+
+    Returns:
+        dict: `mean` (None without values), `sd` (None below two), `n` (how many count) and `values` as given.
+    """
+    known = [value for value in values if value is not None]
+    return {
+        "mean": statistics.fmean(known) if known else None,
+        "sd": statistics.stdev(known) if len(known) > 1 else None,
+        "n": len(known),
+        "values": list(values),
+    }
 
 
 def print_whole_table(table: Table, console: Console | None = None) -> None:

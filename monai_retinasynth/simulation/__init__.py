@@ -17,7 +17,7 @@ from .fundus_appearance import paint_fundus
 from .lesion_amounts import LESION_AMOUNTS, LesionAmounts
 from .lesion_appearance import paint_lesions
 from .lesion_shapes import Lesion, draw_lesions
-from .lesions import LESION_CLASSES, EyeLesions, quadrant, sample_lesions
+from .lesions import EyeLesions, quadrant, sample_lesions
 from .new_vessels import grow_new_vessels
 from .phantom import FundusPhantom
 from .phantom_dataset import write_phantom_dataset
@@ -27,7 +27,6 @@ from .vessel_tree import VesselTree, grow_vessel_trees
 
 __all__ = [
     "LESION_AMOUNTS",
-    "LESION_CLASSES",
     "EyeGeometry",
     "EyeLesions",
     "FundusPhantom",

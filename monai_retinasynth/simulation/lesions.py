@@ -28,15 +28,15 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from ..utils.errors import ConfigError
+from ..utils.label_set import LESION_CLASSES
 from .eye_geometry import EyeGeometry
 from .lesion_amounts import LESION_AMOUNTS, LesionAmounts
 from .lesion_shapes import Lesion, draw_lesions
 from .new_vessels import grow_new_vessels
 from .vessel_tree import VesselTree
 
-__all__ = ["LESION_CLASSES", "EyeLesions", "quadrant", "sample_lesions"]
+__all__ = ["EyeLesions", "quadrant", "sample_lesions"]
 
-LESION_CLASSES = ("soft_exudate", "haemorrhage", "hard_exudate", "microaneurysm")
 
 _RIM = 0.95  # lesions lie within this radius of the field
 _FOVEA = 0.085  # free of lesions

@@ -66,7 +66,6 @@ from .load_fundus_case import LoadFundusCaseD, LoadFundusCased, LoadFundusCaseDi
 from .move_structure import mirror_disc, move_disc
 from .random_rigid_batch import RandomFlipRotateBatch
 from .reduce_lesion_map import (
-    LESION_CLASSES,
     ReduceLesionMapD,
     ReduceLesionMapd,
     ReduceLesionMapDict,
@@ -77,6 +76,7 @@ from .sample_style import SampleStyleD, SampleStyled, SampleStyleDict
 from .save_photograph import SavePhotographD, SavePhotographd, SavePhotographDict
 from .save_prediction import SavePredictionD, SavePredictiond, SavePredictionDict
 from .soften_one_hot import SoftenOneHot
+from .square_photograph import SquarePhotographD, SquarePhotographd, SquarePhotographDict, square_photograph
 
 __all__ = [
     "AugmentationParameters",
@@ -104,7 +104,6 @@ __all__ = [
     "FillFieldOfViewDict",
     "FillFieldOfViewd",
     "FundusReader",
-    "LESION_CLASSES",
     "LoadFundusCaseD",
     "LoadFundusCaseDict",
     "LoadFundusCased",
@@ -137,6 +136,9 @@ __all__ = [
     "SavePredictionDict",
     "SavePredictiond",
     "SoftenOneHot",
+    "SquarePhotographD",
+    "SquarePhotographDict",
+    "SquarePhotographd",
     "affine_warp",
     "apply_colour",
     "calibrate_class_weights",
@@ -152,4 +154,5 @@ __all__ = [
     "reduce_label_map",
     "reduce_lesion_map",
     "resample_area",
+    "square_photograph",
 ]

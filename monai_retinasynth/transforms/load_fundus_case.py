@@ -23,10 +23,10 @@ from monai.utils import ensure_tuple_rep
 
 from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import from_picture, read_label_map, read_mask, read_rgb, to_picture
-from ..utils.label_set import LabelSet, get_label_set
+from ..utils.label_set import LESION_CLASSES, LabelSet, get_label_set
 from .compose_label_map import compose_fundus_label_map
 from .field_of_view import derive_field_of_view
-from .reduce_lesion_map import LESION_CLASSES, reduce_lesion_map
+from .reduce_lesion_map import reduce_lesion_map
 from .resample_area import resample_area
 
 __all__ = ["LoadFundusCaseD", "LoadFundusCaseDict", "LoadFundusCased"]

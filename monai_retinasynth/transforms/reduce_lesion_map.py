@@ -29,11 +29,9 @@ from scipy import ndimage, sparse
 
 from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import from_picture, to_picture
-from ..utils.label_set import LabelSet, get_label_set
+from ..utils.label_set import LESION_CLASSES, LabelSet, get_label_set
 
-__all__ = ["LESION_CLASSES", "ReduceLesionMapD", "ReduceLesionMapDict", "ReduceLesionMapd", "reduce_lesion_map"]
-
-LESION_CLASSES = ("soft_exudate", "haemorrhage", "hard_exudate", "microaneurysm")
+__all__ = ["ReduceLesionMapD", "ReduceLesionMapDict", "ReduceLesionMapd", "reduce_lesion_map"]
 
 
 def reduce_lesion_map(

@@ -29,7 +29,15 @@ from .image_io import (
     write_label_map,
     write_rgb,
 )
-from .label_set import FUNDUS_DISC_VESSEL, FUNDUS_LESION, FUNDUS_VESSEL, LABEL_SETS, LabelSet, get_label_set
+from .label_set import (
+    FUNDUS_DISC_VESSEL,
+    FUNDUS_LESION,
+    FUNDUS_VESSEL,
+    LABEL_SETS,
+    LESION_CLASSES,
+    LabelSet,
+    get_label_set,
+)
 from .retinopathy_grade import RETINOPATHY_GRADES, check_grade
 from .seeding import seed_everything, seeded_choices, seeded_latents, with_conditions
 
@@ -39,6 +47,7 @@ __all__ = [
     "FUNDUS_VESSEL",
     "IMAGE_SUFFIXES",
     "LABEL_SETS",
+    "LESION_CLASSES",
     "RETINOPATHY_GRADES",
     "CheckpointError",
     "ConfigError",

@@ -24,7 +24,15 @@ import numpy as np
 
 from .errors import DataError
 
-__all__ = ["FUNDUS_DISC_VESSEL", "FUNDUS_LESION", "FUNDUS_VESSEL", "LABEL_SETS", "LabelSet", "get_label_set"]
+__all__ = [
+    "FUNDUS_DISC_VESSEL",
+    "FUNDUS_LESION",
+    "FUNDUS_VESSEL",
+    "LABEL_SETS",
+    "LESION_CLASSES",
+    "LabelSet",
+    "get_label_set",
+]
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,9 @@ FUNDUS_LESION = LabelSet(
         (0, 200, 255),
     ),
 )
+
+#: the lesions among the classes of `FUNDUS_LESION`, in the order they are drawn
+LESION_CLASSES = FUNDUS_LESION.class_names[4:]
 
 LABEL_SETS: dict[str, LabelSet] = {labels.name: labels for labels in (FUNDUS_VESSEL, FUNDUS_DISC_VESSEL, FUNDUS_LESION)}
 

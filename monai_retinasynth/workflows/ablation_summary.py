@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import numpy as np
 from rich.console import Console
 from scipy import stats
 
+from ..metrics.result_files import mean_and_sd
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import ConfigError
 from .ablation import ablation_runs
@@ -97,8 +97,8 @@ def summarise_ablation(
             "title": row.get("title") or name.replace("_", " "),
             "overrides": row.get("overrides") or {},
             "seeds": list(runs),
-            "figures": {key: _mean_and_sd(v) for key, v in values[name].items()},
-            "minutes": _mean_and_sd([_minutes(folder) for folder in runs.values()]),
+            "figures": {key: mean_and_sd(v) for key, v in values[name].items()},
+            "minutes": mean_and_sd([_minutes(folder) for folder in runs.values()]),
             "diverged_seeds": diverged,
         }
     for name, entry in summary["rows"].items():
@@ -168,16 +168,6 @@ def _figure(folder: Path, where: str, title: str, problems: list[str]) -> float 
         problems.append(f"{title}: {path} has no number at {'::'.join(keys) or 'its top'} ({error!r})")
         return None
     return number if math.isfinite(number) else None
-
-
-def _mean_and_sd(values: Sequence[float | None]) -> dict[str, Any]:
-    known = [v for v in values if v is not None]
-    return {
-        "mean": statistics.fmean(known) if known else None,
-        "sd": statistics.stdev(known) if len(known) > 1 else None,
-        "n": len(known),
-        "values": list(values),
-    }
 
 
 def _difference(figure: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, float | None]:

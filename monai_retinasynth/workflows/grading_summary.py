@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..metrics import GRADING_SCORES, read_grading_results
+from ..metrics.result_files import mean_and_sd
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import ConfigError, DataError
 
@@ -79,7 +79,7 @@ def summarise_grading(
             "title": title,
             "seeds": list(seeds),
             "images": found[0]["images"],
-            **{score: _mean_and_sd([report[score] for report in found]) for score in GRADING_SCORES},
+            **{score: mean_and_sd([report[score] for report in found]) for score in GRADING_SCORES},
             "confusion_matrix": np.sum([report["confusion_matrix"] for report in found], axis=0).tolist(),
         }
     summary = {"grading": grading}
@@ -99,16 +99,6 @@ def _only_report(path: Path) -> dict[str, Any]:
             f"{path} holds {len(reports)} runs, {list(reports)}; one was expected. Evaluate each run by itself"
         )
     return next(iter(reports.values()))
-
-
-def _mean_and_sd(values: Sequence[float | None]) -> dict[str, Any]:
-    known = [value for value in values if value is not None]
-    return {
-        "mean": statistics.fmean(known) if known else None,
-        "sd": statistics.stdev(known) if len(known) > 1 else None,
-        "n": len(known),
-        "values": list(values),
-    }
 
 
 def _print(grading: Mapping[str, Mapping[str, Any]], console: Console) -> None:

@@ -17,13 +17,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ..metrics import LESION_RESULTS_STEM, OPERATING_POINTS, read_lesion_results
-from ..metrics.result_files import print_whole_table
+from ..metrics.result_files import mean_and_sd, print_whole_table
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import ConfigError, DataError
 from .share_stages import share_run_names
@@ -123,18 +122,8 @@ def _row(scores: Sequence[Mapping[str, Any]], point: str) -> dict[str, Any]:
     at = [score[point] or {} for score in scores]
     return {
         "images_with_lesion": scores[0]["images_with_lesion"],
-        **{key: _over_seeds([values.get(key) for values in at]) for key in _AT_POINT},
-        **{key: _over_seeds([score[key] for score in scores]) for key in _CURVE},
-    }
-
-
-def _over_seeds(values: Sequence[float | None]) -> dict[str, Any]:
-    known = [value for value in values if value is not None]
-    return {
-        "mean": float(np.mean(known)) if known else None,
-        "sd": float(np.std(known, ddof=1)) if len(known) > 1 else None,
-        "n": len(known),
-        "values": list(values),
+        **{key: mean_and_sd([values.get(key) for values in at]) for key in _AT_POINT},
+        **{key: mean_and_sd([score[key] for score in scores]) for key in _CURVE},
     }
 
 

@@ -87,6 +87,7 @@ class TestIdridLinks(FolderTestCase):
         self.assertEqual(leaks.training_in_segmentation_test, ("IDRiD_001", "IDRiD_004"))  # the copy leaks as well
         self.assertEqual(leaks.test_in_segmentation_training, ("IDRiD_002",))
         self.assertEqual(leaks.training_in_grading_test, ("IDRiD_005",))
+        self.assertEqual(leaks.segmentation_training_in_grading_test, ("IDRiD_01",))
 
     def test_refused_tables(self):
         with self.assertRaisesRegex(DataError, "no file .*seg_to_grading_nearest.csv; make it with write_idrid_links"):
@@ -110,9 +111,9 @@ class TestIdridLinks(FolderTestCase):
     def test_refused_grades(self):
         labels = self.grading / "2. Groundtruths" / "b. IDRiD_Disease Grading_Testing Labels.csv"
         text = labels.read_text()
-        for before, after in (("IDRiD_002,3", "IDRiD_002,5"), ("IDRiD_002,3", "IDRiD_002,"), ("IDRiD_002", "eye")):
+        for before, after in (("IDRiD_002,3", "IDRiD_002,5"), ("IDRiD_002,3", "IDRiD_002,")):
             labels.write_text(text.replace(before, after))
-            with self.assertRaisesRegex(DataError, "Testing Labels.csv, line 3: .*a grade 0 to 4"):
+            with self.assertRaisesRegex(DataError, "Testing Labels.csv, line 3, photograph IDRiD_002: .* no grade"):
                 read_idrid_grades(self.root)
         labels.unlink()
         with self.assertRaisesRegex(DataError, "no file .*Testing Labels.csv"):
@@ -139,6 +140,7 @@ class TestIdridLinks(FolderTestCase):
         self.assertEqual(len(leaks.training_in_segmentation_test), 17)  # 15, two of which are there twice
         self.assertEqual(leaks.test_in_segmentation_training, ("IDRiD_088", "IDRiD_089", "IDRiD_091"))
         self.assertEqual(leaks.training_in_grading_test, ("IDRiD_118",))
+        self.assertEqual(len(leaks.segmentation_training_in_grading_test), 3)
 
 
 if __name__ == "__main__":

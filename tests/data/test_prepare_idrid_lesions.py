@@ -111,7 +111,8 @@ class TestPrepareIdridLesions(FolderTestCase):
         self.assertIn("test set, IDRiD_002 (correlation 1.00000)", cases["IDRiD_01"]["provenance"]["grade"])
         with mock.patch(REDUCE) as again:  # other choices need no new pictures
             self.prepare(grades=True, missing_grade="drop", val_count=1)
-            self.assertEqual([case["case_id"] for case in load_cases(self.target, "all")], list(graded))
+            # IDRiD_05 has no grade, but is a test case
+            self.assertEqual([case["case_id"] for case in load_cases(self.target, "all")], [*graded, "IDRiD_05"])
             self.assertEqual(len(load_datalist(self.target)["validation"]), 1)
             self.prepare(grades=True, missing_grade="estimate")
             self.assertEqual(

@@ -78,7 +78,7 @@ class TestAuxiliaryClassifierDiscriminator(NetworkTester, unittest.TestCase):
         torch.jit.script(network.eval())
 
     def test_spectral_norm(self):
-        network = tiny(spectral=True)
+        network = tiny(spectral_norm=True)
         for _ in range(30):  # power iterations
             network(maps())
         for module in (*network.features, network.adversarial_head):

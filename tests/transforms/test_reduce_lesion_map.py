@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from monai_retinasynth.transforms import LESION_CLASSES, ReduceLesionMapd, reduce_lesion_map
-from monai_retinasynth.utils import FUNDUS_LESION, ConfigError, DataError
+from monai_retinasynth.transforms import ReduceLesionMapd, reduce_lesion_map
+from monai_retinasynth.utils import FUNDUS_LESION, LESION_CLASSES, ConfigError, DataError
 
 OUTSIDE, RETINA, VESSEL, DISC, SOFT, HAEMORRHAGE, HARD, MICRO = range(8)
 

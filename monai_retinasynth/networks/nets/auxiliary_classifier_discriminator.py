@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrizations import spectral_norm as with_spectral_norm
 
 from ..blocks.image_norms import IMAGE_NORMS, make_image_norm
 
@@ -41,7 +41,7 @@ class AuxiliaryClassifierDiscriminator(nn.Module):
         resolution: side of the input (pixels), a power of two of at least 2**(number of `channels`).
         channels: channels of the convolutions, each of which halves the map.
         norm: a name of `make_image_norm`; never on the first convolution.
-        spectral: whether the weights of the convolutions and of the adversarial head are divided by their largest
+        spectral_norm: whether the weights of the convolutions and of the adversarial head are divided by their largest
             singular value (Miyato et al. 2018). The class head stays free: bounded logits could not become certain.
 
     Raises:
@@ -55,7 +55,7 @@ class AuxiliaryClassifierDiscriminator(nn.Module):
         resolution: int = 256,
         channels: Sequence[int] = (8, 16, 32, 64, 128, 128),
         norm: str = "none",
-        spectral: bool = False,
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
         if norm not in IMAGE_NORMS:
@@ -87,10 +87,10 @@ class AuxiliaryClassifierDiscriminator(nn.Module):
         features = widths[-1] * (resolution // smallest) ** 2
         self.adversarial_head = nn.Linear(features, 1)
         self.class_head = nn.Linear(features, num_conditions) if num_conditions else None
-        if spectral:
+        if spectral_norm:
             for module in [m for m in self.features if isinstance(m, nn.Conv2d)]:
-                spectral_norm(module)
-            spectral_norm(self.adversarial_head)
+                with_spectral_norm(module)
+            with_spectral_norm(self.adversarial_head)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Judge maps.

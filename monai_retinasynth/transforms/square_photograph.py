@@ -21,11 +21,11 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import TransformBackends
 
-from ..transforms.field_of_view import derive_field_of_view
-from ..transforms.resample_area import resample_area
 from ..utils.errors import DataError
 from ..utils.image_io import from_picture, to_picture
+from .field_of_view import derive_field_of_view
 from .fov_square import cut_out, square_around
+from .resample_area import resample_area
 
 __all__ = ["SquarePhotographD", "SquarePhotographDict", "SquarePhotographd", "square_photograph"]
 

@@ -17,8 +17,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import LoadImaged
 
-from monai_retinasynth.data import SquarePhotographd, square_photograph
-from monai_retinasynth.transforms import FundusReader
+from monai_retinasynth.transforms import FundusReader, SquarePhotographd, square_photograph
 from monai_retinasynth.utils import DataError, write_rgb
 from tests.data.grading_layout import graded_eye
 from tests.data.test_cases import FolderTestCase
