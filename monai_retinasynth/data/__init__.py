@@ -46,27 +46,29 @@ from .prepare_idrid_lesions import prepare_idrid_lesions
 from .seeded_latents_dataset import SeededLatentDataset
 from .synthetic_set_writer import SyntheticSetWriter
 from .training_grades import grade_weights, training_grades
+from .training_origin import dataset_origins, refuse_grading_test_eyes
 from .training_references import LabelMapDataset, load_label_maps, training_colours
 
 __all__ = [
     "CASE_SECTIONS",
     "CHASE_DB1_SPLITS",
-    "DATALIST_NAME",
-    "FGADR_STRUCTURES",
-    "GRADING_LIST_NAME",
-    "IDRID_STRUCTURES",
-    "LAYOUTS",
-    "SECTIONS",
     "ChaseDB1Dataset",
+    "DATALIST_NAME",
     "DriveDataset",
+    "FGADR_STRUCTURES",
     "FundusDataset",
     "FundusGradingDataset",
+    "GRADING_LIST_NAME",
     "GradingLeaks",
+    "IDRID_STRUCTURES",
     "IdridLink",
+    "LAYOUTS",
     "LabelMapDataset",
+    "SECTIONS",
     "SeededLatentDataset",
     "SyntheticSetWriter",
     "check_dataset",
+    "dataset_origins",
     "detect_layout",
     "estimate_grade",
     "find_idrid_links",
@@ -95,6 +97,7 @@ __all__ = [
     "print_dataset_report",
     "read_idrid_grades",
     "read_idrid_links",
+    "refuse_grading_test_eyes",
     "training_colours",
     "training_grades",
     "write_datalist",

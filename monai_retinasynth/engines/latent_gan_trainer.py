@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
+from ..networks.conditioning import check_conditioning
 from ..utils.distributed import process_rank, process_world
 from ..utils.errors import ConfigError
 from ..utils.seeding import seeded_choices, seeded_latents, with_conditions
@@ -102,6 +103,8 @@ class LatentGanTrainer(TwoPlayerTrainer):
         weights = [1.0] * num_conditions if condition_weights is None else [float(w) for w in condition_weights]
         if len(weights) != num_conditions or (num_conditions and (min(weights) < 0 or not sum(weights))):
             raise ConfigError(f"condition_weights must be {num_conditions} numbers from 0 on, got {condition_weights}.")
+        for network in (g_network, d_network):
+            check_conditioning(network, num_conditions)
         self.latent_size = latent_size
         self.num_conditions = num_conditions
         self.condition_weights = [weight / sum(weights) for weight in weights]

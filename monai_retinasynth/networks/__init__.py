@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from .conditioning import check_conditioning
 from .initialise import initialise_weights
 from .nets import (
     GRADING_NETWORKS,
@@ -42,6 +43,7 @@ __all__ = [
     "ProgressiveGenerator",
     "SpatiallyAdaptiveGenerator",
     "StyleEncoder",
+    "check_conditioning",
     "grading_network",
     "initialise_weights",
 ]

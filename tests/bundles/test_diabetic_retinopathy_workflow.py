@@ -80,16 +80,20 @@ class TestDiabeticRetinopathyWorkflow(unittest.TestCase):
         self.assertEqual(len(load_cases(str(root / "real_data"), "training")), 2)
 
     def test_collapse_table(self):
+        shipped = json.loads((CONFIGS / "diabetic_retinopathy_collapse.json").read_text())
+        logged = {**SMALL["label_map"], "epoch_length": 20, "max_epochs": 1}  # losses are logged every 20 iterations
+        rows = shipped["rows"]
+        rows[2]["overrides"]["label_map"]["d_channels"] = SMALL["label_map"]["channels"][::-1]
         root = run_workflow(
             "ablation", "diabetic_retinopathy_collapse", output_dir=str(self.folder / "collapse"),
             workflow_files=["diabetic_retinopathy.json"],
-            base={**SMALL, "stop_after": "label_map_collapse_gan"}, curves={},
-            rows=[{"name": "full"}, {"name": "one_to_one", "overrides": {"label_map": {"g_train_steps": 1}}}],
+            base={**SMALL, "label_map": logged, "stop_after": "label_map_collapse_gan"}, rows=rows,
         )  # fmt: skip
-        rows = json.loads((root / "summary" / "ablation.json").read_text())["rows"]
-        self.assertEqual(list(rows), ["full", "one_to_one"])
-        for row in rows.values():
-            self.assertIn("near-duplicates", row["figures"])
+        table = json.loads((root / "summary" / "ablation.json").read_text())
+        self.assertEqual(list(table["rows"]), ["full", "no_augmentation", "equal_capacity", "one_to_one"])
+        self.assertEqual(table.get("problems", []), [])
+        for row in table["rows"].values():
+            self.assertEqual(set(row["figures"]), set(shipped["figures"]))
         made = load_cases(str(self.folder / "collapse" / "full_seed0" / "label_maps_gan"), "all")
         self.assertEqual([case["grade"] for case in made], [0, 1, 2, 3])
 

@@ -113,6 +113,7 @@ class TestConditionalTraining(unittest.TestCase):
         [
             ("no_classes", {"d_prepare_batch": PrepareLatentBatch(num_classes=3)}, "class of every real"),
             ("weights", {"condition_weights": [1.0]}, "2 numbers from 0 on"),
+            ("networks", {"num_conditions": 3}, "3 classes .* was made for 2"),
             ("negative", {"condition_weights": [-1.0, 2.0]}, "2 numbers from 0 on"),
         ]
     )

@@ -60,6 +60,7 @@ class ProgressiveDiscriminator(nn.Module):
         if resample not in ("auto", "fused", "separate"):
             raise ValueError(f'resample must be "auto", "fused" or "separate", not {resample!r}')
         self.in_channels = in_channels
+        self.num_conditions = 0  # it tells no classes apart
         self.resolution = resolution
         self.resolutions = progressive_resolutions(resolution)
         widths = {r: progressive_width(r, base_channels, max_channels, min_channels) for r in self.resolutions}

@@ -70,6 +70,7 @@ class ProgressiveGenerator(nn.Module):
         if resample not in ("auto", "fused", "separate"):
             raise ValueError(f'resample must be "auto", "fused" or "separate", not {resample!r}')
         self.latent_size = latent_size
+        self.num_conditions = 0  # it takes no classes
         self.resolution = resolution
         self.resolutions = progressive_resolutions(resolution)
         self.out_activation = out_activation or "none"

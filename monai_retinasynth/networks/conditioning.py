@@ -1,0 +1,49 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Whether a network takes the grades and styles that a configuration gives it."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ..utils.checkpoint import plain_network
+from ..utils.errors import ConfigError
+
+__all__ = ["check_conditioning"]
+
+
+def check_conditioning(network: nn.Module, num_conditions: int | None = None, style_size: int | None = None) -> None:
+    """Compare a configuration with what a network was made for, before anything is trained or generated.
+
+    Args:
+        network: generator or discriminator; its attributes `num_conditions` and `style_size` say what it was made for.
+            A network without `num_conditions` is not questioned, one without `style_size` takes no style.
+        num_conditions: number of classes, such as grades, that its samples are conditioned on, 0 for none; None leaves
+            the question out.
+        style_size: size of the style vectors that are drawn for it. 0 or None: a network with styles may go without.
+
+    Raises:
+        ConfigError: When the network was made for something else.
+    """
+    network = plain_network(network)
+    name = type(network).__name__
+    conditions = getattr(network, "num_conditions", num_conditions)
+    if num_conditions is not None and conditions != num_conditions:
+        raise ConfigError(
+            f"the samples have {num_conditions} classes to be conditioned on (num_grades in the bundle), but {name} "
+            f"was made for {conditions}: choose networks with as many, such as those of recipes/acgan.json, or 0 for none"
+        )
+    style = getattr(network, "style_size", 0)
+    if style_size and style_size != style:
+        raise ConfigError(
+            f"style_size is {style_size}, but {name} takes {f'vectors of {style}' if style else 'no style'}: set "
+            f"style_size to {style}, or choose a generator with styles, such as that of recipes/spade.json"
+        )

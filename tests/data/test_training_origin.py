@@ -1,0 +1,64 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import unittest
+
+import numpy as np
+
+from monai_retinasynth.data import SyntheticSetWriter, dataset_origins, refuse_grading_test_eyes, write_datalist
+from monai_retinasynth.utils import DataError
+from tests.data.test_cases import FolderTestCase
+
+
+class TestTrainingOrigin(FolderTestCase):
+    def trained_on(self, exclude: bool) -> str:
+        real = self.folder / f"real_{exclude}"
+        real.mkdir()
+        extra = {"provenance": {"origin": "IDRiD, A. Segmentation", "exclude_grading_test": exclude}}
+        write_datalist(real, {}, "fundus_lesion", "IDRiD with lesions", extra)
+        return str(real)
+
+    def synthetic(self, name: str, **provenance) -> str:
+        writer = SyntheticSetWriter(
+            self.folder / name, "fundus_lesion", "synthetic", {"seed": 0, **provenance}, image_required=False
+        )
+        writer.write(0, np.ones((8, 8), dtype=np.uint8))
+        writer.finalize()
+        return str(self.folder / name)
+
+    def test_origins(self):
+        real = self.trained_on(True)
+        wanted = {
+            "name": "IDRiD with lesions",
+            "provenance": {"origin": "IDRiD, A. Segmentation", "exclude_grading_test": True},
+        }
+        self.assertEqual(dataset_origins(real), [wanted])
+        self.assertEqual(dataset_origins([real, str(self.folder)]), [wanted])
+        for without in (str(self.folder), None, [{"label": "a.png"}]):
+            self.assertEqual(dataset_origins(without), [])
+
+    def test_test_eyes_are_refused(self):
+        clean = self.synthetic("clean", training_data=dataset_origins(self.trained_on(True)))
+        self.assertEqual(refuse_grading_test_eyes(clean), clean)
+        leaky = self.synthetic("leaky", training_data=dataset_origins(self.trained_on(False)))
+        with self.assertRaisesRegex(DataError, "leaky were learnt from IDRiD with lesions.*exclude_grading_test"):
+            refuse_grading_test_eyes(leaky)
+
+    def test_a_set_that_says_nothing_is_warned_of(self):
+        silent = self.synthetic("silent")
+        with self.assertLogs("monai_retinasynth.data.training_origin", "WARNING") as logged:
+            self.assertEqual(refuse_grading_test_eyes(silent), silent)
+        self.assertIn("does not say what it was learnt from", logged.output[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
