@@ -39,7 +39,7 @@ def check_conditioning(network: nn.Module, num_conditions: int | None = None, st
     if num_conditions is not None and conditions != num_conditions:
         raise ConfigError(
             f"the samples have {num_conditions} classes to be conditioned on (num_grades in the bundle), but {name} "
-            f"was made for {conditions}: choose networks with as many, such as those of recipes/acgan.json, or 0 for none"
+            f"was made for {conditions}: choose networks with as many, such as those of recipes/acgan.json, or none"
         )
     style = getattr(network, "style_size", 0)
     if style_size and style_size != style:
