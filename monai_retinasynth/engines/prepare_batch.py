@@ -86,13 +86,15 @@ class PrepareTranslationBatch(PrepareBatch):
             elsewhere.
         condition_key: key of a picture (B, C, X, Y) in [-1, 1] that is the condition, such as a degraded photograph.
         style_key: key of style vectors (B, Z), handed to the network as `style`; None for networks without.
+        noise_key: key of noise (B, N, X, Y), handed to the network as `noise`; None for networks without.
 
     Raises:
         ConfigError: when both `mask_class` and `condition_key` are given, or a batch lacks `condition_key`.
 
     Returns of the call:
-        `(condition (B, C, X, Y), target (B, 3, X, Y) or None)`, float32; with `style_key` also `()` and
-        `{"style": (B, Z)}`, the further arguments of the network as MONAI's evaluators pass them on.
+        `(condition (B, C, X, Y), target (B, 3, X, Y) or None)`, float32; with `style_key` or `noise_key` also
+        `()` and `{"style": (B, Z), "noise": (B, N, X, Y)}`, the further arguments of the network as MONAI's evaluators
+        pass them on.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class PrepareTranslationBatch(PrepareBatch):
         mask_class: int | None = None,
         condition_key: str | None = None,
         style_key: str | None = None,
+        noise_key: str | None = None,
     ) -> None:
         if mask_class is not None and condition_key is not None:
             raise ConfigError("the condition is a mask (mask_class) or a picture (condition_key), give one of them.")
@@ -113,7 +116,7 @@ class PrepareTranslationBatch(PrepareBatch):
         self.coordinates_key = coordinates_key
         self.mask_class = mask_class
         self.condition_key = condition_key
-        self.style_key = style_key
+        self.further = {name: key for name, key in (("style", style_key), ("noise", noise_key)) if key is not None}
 
     def __call__(
         self, batchdata: dict[str, Any], device: Any = None, non_blocking: bool = False, **kwargs: Any
@@ -138,7 +141,11 @@ class PrepareTranslationBatch(PrepareBatch):
         target = None
         if self.image_key is not None and self.image_key in batchdata:
             target = _on_device(batchdata[self.image_key], device, non_blocking).float()
-        if self.style_key is None:
+        if not self.further:
             return condition, target
-        style = _on_device(batchdata[self.style_key], device, non_blocking).float()
-        return condition, target, (), {"style": style}
+        return (
+            condition,
+            target,
+            (),
+            {name: _on_device(batchdata[key], device, non_blocking).float() for name, key in self.further.items()},
+        )

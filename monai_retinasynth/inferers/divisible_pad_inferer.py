@@ -42,6 +42,8 @@ class DivisiblePadInferer(Inferer):
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Prediction (B, C', X, Y) of the size of the input (B, C, X, Y).
 
+        Further arguments that are maps of that size, such as noise, are padded likewise.
+
         Raises:
             ValueError: When the network's answer has another size than what it was given.
         """
@@ -51,10 +53,17 @@ class DivisiblePadInferer(Inferer):
         missing = [-side % k for side, k in zip(size, self.k)]
         before = [total // 2 for total in missing]
         after = [total - first for total, first in zip(missing, before)]
-        # one side at a time: each may need its own mode
-        padded = self._pad(inputs, [0, 0, before[0], after[0]], size[0])
-        padded = self._pad(padded, [before[1], after[1], 0, 0], size[1])
-        prediction = self.inferer(padded, network, *args, **kwargs)
+
+        def pad(value: Any) -> Any:
+            if not isinstance(value, torch.Tensor) or value.ndim != 4 or value.shape[-2:] != size:
+                return value
+            # one side at a time: each may need its own mode
+            value = self._pad(value, [0, 0, before[0], after[0]], size[0])
+            return self._pad(value, [before[1], after[1], 0, 0], size[1])
+
+        padded = pad(inputs)
+        further = {name: pad(value) for name, value in kwargs.items()}
+        prediction = self.inferer(padded, network, *map(pad, args), **further)
         if prediction.shape[-2:] != padded.shape[-2:]:
             raise ValueError(
                 f"the network made {tuple(prediction.shape[-2:])} of {tuple(padded.shape[-2:])} pixels; "

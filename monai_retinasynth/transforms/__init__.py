@@ -72,6 +72,7 @@ from .reduce_lesion_map import (
     reduce_lesion_map,
 )
 from .resample_area import resample_area
+from .sample_noise import SampleNoiseD, SampleNoised, SampleNoiseDict
 from .sample_style import SampleStyleD, SampleStyled, SampleStyleDict
 from .save_photograph import SavePhotographD, SavePhotographd, SavePhotographDict
 from .save_prediction import SavePredictionD, SavePredictiond, SavePredictionDict
@@ -126,6 +127,9 @@ __all__ = [
     "SampleColourD",
     "SampleColourDict",
     "SampleColourd",
+    "SampleNoiseD",
+    "SampleNoiseDict",
+    "SampleNoised",
     "SampleStyleD",
     "SampleStyleDict",
     "SampleStyled",

@@ -43,6 +43,7 @@ SPADE = {
     "num_ups": 2,
     "hidden_channels": 4,
     "style_size": 6,
+    "noise_channels": 2,
     "encoder_channels": 4,
     "device": "cpu",
 }

@@ -125,6 +125,35 @@ class TestWithStyle(TestSpatiallyAdaptiveGenerator):
             torch.testing.assert_close(other(condition), expected)
 
 
+class TestWithNoise(TestSpatiallyAdaptiveGenerator):
+    kwargs = {"noise_channels": 2}
+
+    def noise(self):
+        return torch.randn(2, 2, 16, 24, generator=torch.Generator().manual_seed(2))
+
+    def test_batch_of_one_is_the_same_as_within_a_batch(self):
+        network, (condition,), noise = self.make(), self.inputs(), self.noise()
+        for given in ({"noise": noise}, {}):
+            first = {name: value[:1] for name, value in given.items()}
+            torch.testing.assert_close(
+                network(condition[:1], **first), network(condition, **given)[:1], rtol=1e-4, atol=1e-4
+            )
+
+    def test_trace(self):
+        # torch.jit.trace does not keep the seed of a noise that is drawn inside
+        network, (condition,), noise = self.make(), self.inputs(), self.noise()
+        traced = torch.jit.trace(network, example_kwarg_inputs={"condition": condition, "noise": noise})
+        other = self.noise() + 1.0
+        torch.testing.assert_close(traced(condition=condition, noise=other), network(condition, noise=other))
+
+    def test_random_in_training_fixed_in_evaluation(self):
+        network, (condition,), noise = tiny(**self.kwargs, spectral_norm=False).eval(), self.inputs(), self.noise()
+        self.assertTrue(torch.equal(network(condition), network(condition)))
+        self.assertGreater((network(condition) - network(condition, noise=noise)).abs().max().item(), 0.0)
+        network.train()
+        self.assertGreater((network(condition) - network(condition)).abs().max().item(), 0.0)
+
+
 class TestStartsWithStyle(TestWithStyle):
     kwargs = {"style_size": 4, "start": "style", "start_size": 3, "style_modulation": False}
 
@@ -302,6 +331,10 @@ class TestMake(unittest.TestCase):
         network = tiny(style_size=4, encoder=True)
         with self.assertRaisesRegex(ValueError, r"style must be \(2, 4\)"):
             network(condition, torch.rand(1, 4))
+        with self.assertRaisesRegex(ValueError, "takes no noise"):
+            tiny()(condition, noise=torch.rand(2, 1, 16, 16))
+        with self.assertRaisesRegex(ValueError, r"noise must be \(2, 3, 16, 16\)"):
+            tiny(noise_channels=3)(condition, noise=torch.rand(2, 3, 8, 8))
         with self.assertRaisesRegex(ValueError, "not both"):
             network(condition, torch.rand(2, 4), photograph)
         with self.assertRaisesRegex(ValueError, "1 photographs for 2 conditions"):

@@ -15,6 +15,7 @@ from __future__ import annotations
 from .equalized import EqualizedConv2d, EqualizedLinear, EqualizedResamplingConv2d
 from .image_norms import IMAGE_NORMS, FastInstanceNorm2d, make_image_norm
 from .minibatch_stddev import MinibatchStdDev
+from .octave_noise import octave_noise
 from .pixel_norm import PixelNorm
 from .progressive_stages import (
     DiscriminatorEnd,
@@ -65,6 +66,7 @@ __all__ = [
     "kernel_sums",
     "make_image_norm",
     "make_plain_norm",
+    "octave_noise",
     "progressive_resolutions",
     "progressive_width",
     "upsample_norm_relu",

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..blocks.octave_noise import octave_noise
 from ..blocks.spatially_adaptive_block import SpatiallyAdaptiveBlock
 from .style_encoder import StyleEncoder
 
@@ -34,6 +35,10 @@ class SpatiallyAdaptiveGenerator(nn.Module):
     `style_modulation=False`), but of a colour that only the beginning knows, instance norm leaves little, and the
     label map as beginning is learned in fewer steps. An encoder can draw the style from a photograph, as a variational
     autoencoder does.
+
+    Noise channels join the label map at every size (as in Sushko et al. 2021, "You Only Need Adversarial Supervision
+    for Semantic Image Synthesis"): over a large uniform region, such as a retina without vessels, a generator has
+    nothing else to make an irregular texture from, and repeats what its borders give it.
 
     Args:
         in_channels: channels of the condition: classes of the one-hot label map, and others such as coordinates.
@@ -54,6 +59,7 @@ class SpatiallyAdaptiveGenerator(nn.Module):
             the paper, at 256 px.
         encoder: whether there is a `StyleEncoder`.
         encoder_channels: channels of its first convolution.
+        noise_channels: N, channels of noise (`octave_noise`) beside the condition; 0 for none.
         out_activation: "tanh" (values in [-1, 1]), "sigmoid", "none" or None.
 
     Attributes:
@@ -81,6 +87,7 @@ class SpatiallyAdaptiveGenerator(nn.Module):
         start_size: int = 8,
         encoder: bool = False,
         encoder_channels: int = 64,
+        noise_channels: int = 0,
         out_activation: str | None = "tanh",
     ) -> None:
         super().__init__()
@@ -98,6 +105,7 @@ class SpatiallyAdaptiveGenerator(nn.Module):
             raise ValueError(f'out_activation must be "tanh", "sigmoid", "none" or None, not {out_activation!r}')
         self.in_channels = in_channels
         self.style_size = style_size
+        self.noise_channels = noise_channels
         self.start_size = start_size
         self.num_ups = num_ups
         self.size_multiple: int = 2**num_ups
@@ -109,7 +117,7 @@ class SpatiallyAdaptiveGenerator(nn.Module):
         if self.starts_with_style:
             self.start: nn.Module = nn.Linear(style_size, widths[0] * start_size**2)
         else:
-            self.start = nn.Conv2d(in_channels, widths[0], 3, padding=1)
+            self.start = nn.Conv2d(in_channels + noise_channels, widths[0], 3, padding=1)
         self.blocks = nn.ModuleList()
         self.levels: list[int] = []  # number of doublings before each block
         # (channels before, channels after, level); two blocks after the first doubling
@@ -119,7 +127,7 @@ class SpatiallyAdaptiveGenerator(nn.Module):
             block = SpatiallyAdaptiveBlock(
                 before,
                 width,
-                in_channels,
+                in_channels + noise_channels,
                 doubles=level != (self.levels[-1] if self.levels else 0),
                 norm=norm,
                 spectral_norm=spectral_norm,
@@ -140,6 +148,7 @@ class SpatiallyAdaptiveGenerator(nn.Module):
         condition: torch.Tensor,
         style: torch.Tensor | None = None,
         photograph: torch.Tensor | None = None,
+        noise: torch.Tensor | None = None,
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Draw photographs.
 
@@ -149,6 +158,9 @@ class SpatiallyAdaptiveGenerator(nn.Module):
                 mode, and zero, the mean style, in evaluation mode.
             photograph: (B, out_channels, X', Y') in [-1, 1] whose style is taken: drawn from the distribution that
                 the encoder gives.
+            noise: (B, noise_channels, X, Y), mean 0, standard deviation 1. When it is not given, it is drawn anew in
+                training mode, and is always the same in evaluation mode (give it to `torch.jit.trace`, which does not
+                keep the seed).
 
         Returns:
             (B, out_channels, X, Y) float32, whatever autocast is on. With a photograph a tuple of that, and of the
@@ -158,14 +170,14 @@ class SpatiallyAdaptiveGenerator(nn.Module):
             ValueError: when an input does not fit the network; for the size of the condition it names the next one
                 that does.
         """
-        self._check(condition, style, photograph)
+        self._check(condition, style, photograph, noise)
         mean, log_variance = None, None
         if photograph is not None:
             mean, log_variance = self.encoder(photograph)
             style = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
 
         # area averages at each size, computed once for all norms there; the full size comes first
-        pyramid = [condition]
+        pyramid = [self._with_noise(condition, noise)]
         for _ in range(self.num_ups):
             pyramid.append(F.avg_pool2d(pyramid[-1], 2))
 
@@ -188,7 +200,26 @@ class SpatiallyAdaptiveGenerator(nn.Module):
             return y
         return y, mean, log_variance
 
-    def _check(self, condition: torch.Tensor, style: torch.Tensor | None, photograph: torch.Tensor | None) -> None:
+    def _with_noise(self, condition: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
+        if not self.noise_channels:
+            return condition
+        if noise is None:
+            shape, octaves = (condition.shape[0], self.noise_channels, *condition.shape[2:]), self.num_ups + 1
+            if self.training:
+                noise = octave_noise(shape, octaves, device=condition.device)
+            else:
+                # one noise for all, so that a picture does not depend on its place in a batch
+                fixed = octave_noise((1, *shape[1:]), octaves, torch.Generator().manual_seed(0))
+                noise = fixed.to(condition.device).expand(shape)
+        return torch.cat([condition, noise.to(condition)], dim=1)
+
+    def _check(
+        self,
+        condition: torch.Tensor,
+        style: torch.Tensor | None,
+        photograph: torch.Tensor | None,
+        noise: torch.Tensor | None,
+    ) -> None:
         if condition.dim() != 4 or condition.shape[1] != self.in_channels:
             raise ValueError(f"condition must be (batch, {self.in_channels}, X, Y), not {list(condition.shape)}")
         m, sx, sy = self.size_multiple, condition.shape[2], condition.shape[3]
@@ -208,6 +239,11 @@ class SpatiallyAdaptiveGenerator(nn.Module):
                 f"style must be ({condition.shape[0]}, {self.style_size}), one vector for each condition, not"
                 f" {tuple(style.shape)}"
             )
+        if noise is not None and self.noise_channels == 0:
+            raise ValueError("this generator takes no noise: make it with noise_channels")
+        wanted = (condition.shape[0], self.noise_channels, sx, sy)
+        if noise is not None and tuple(noise.shape) != wanted:
+            raise ValueError(f"noise must be {wanted}, of the size of the condition, not {tuple(noise.shape)}")
         if photograph is not None and self.encoder is None:
             raise ValueError("this generator takes no style from photographs: make it with encoder=True")
         if photograph is not None and photograph.shape[0] != condition.shape[0]:
