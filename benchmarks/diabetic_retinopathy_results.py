@@ -34,7 +34,7 @@ _SCORES = ("precision_mean", "recall_mean", "f1_mean", "auprc_mean", "precision"
 def share_rows(run: Path, lesion: str) -> dict[str, dict[str, Any]]:
     """``"25 %"`` -> the scores of the share, each with mean and sd over the seeds."""
     summary = json.loads((run / "summary" / "summary.json").read_text())
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
     for row in summary["lesions"][lesion]:
         scores = {key: {"mean": row[key]["mean"], "sd": row[key]["sd"]} for key in _SCORES}
         scores["seeds"] = len(row["seeds"])
@@ -61,7 +61,7 @@ def grading_rows(run: Path) -> dict[str, dict[str, Any]]:
 
 def minutes(run: Path) -> dict[str, float]:
     """Stage -> minutes."""
-    records = sorted(run.glob("*/stage.json"))
+    records = sorted(path for path in run.glob("*/stage.json") if ".replaced-" not in path.parent.name)
     return {path.parent.name: json.loads(path.read_text())["minutes"] for path in records}
 
 
@@ -79,6 +79,10 @@ def gather(arguments: argparse.Namespace) -> dict[str, Any]:
     results["label_maps"] = {
         name: json.loads(collapse.read_text())[name] for name in ("generated", "real") if collapse.is_file()
     }
+    if arguments.lesions is not None:
+        summary = json.loads((arguments.lesions / "summary" / "summary.json").read_text())
+        results["lesions"] = {lesion: share_rows(arguments.lesions, lesion) for lesion in summary["lesions"]}
+        results["minutes"]["lesions"] = minutes(arguments.lesions)
     if arguments.collapse is not None:
         results["collapse"] = collapse_rows(arguments.collapse)
         results["minutes"]["collapse"] = {
@@ -94,6 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path, help="JSON file to write")
     parser.add_argument("--run", type=Path, required=True, help="output folder of the workflow diabetic_retinopathy")
+    parser.add_argument("--lesions", type=Path, help="such a folder with segmentation_recipe idrid_lesions")
     parser.add_argument("--collapse", type=Path, help="output folder of diabetic_retinopathy_collapse")
     parser.add_argument("--grading", type=Path, help="output folder of diabetic_retinopathy_grading")
     parser.add_argument("--command", action="append", required=True, help="a command that made the runs")

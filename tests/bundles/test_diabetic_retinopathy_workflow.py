@@ -70,6 +70,33 @@ class TestDiabeticRetinopathyWorkflow(unittest.TestCase):
         run_workflow("diabetic_retinopathy", **settings)
         self.assertEqual((root / "translation_training" / "models" / "model.pt").stat().st_mtime_ns, before)
 
+    def test_table_of_shares_of_any_two_sets(self):
+        for name, seed in (("real", 0), ("drawn", 1)):
+            write_phantom_dataset(
+                str(self.folder / name),
+                64,
+                4,
+                2,
+                2,
+                seed=seed,
+                label_set="fundus_lesion",
+                grades=[2, 3],
+                progress=False,
+            )
+        root = run_workflow(
+            "synthetic_shares", dataset_dir=str(self.folder / "real"), synthetic_dir=str(self.folder / "drawn"),
+            segmentation=SMALL["segmentation"], synthetic_shares=[0.0, 0.5], share_seeds=[0],
+            output_dir=str(self.folder / "shares"),
+        )  # fmt: skip
+        summary = json.loads((root / "summary" / "summary.json").read_text())
+        lesions = ["microaneurysm", "haemorrhage", "hard_exudate", "soft_exudate"]
+        self.assertEqual(sorted(summary["lesions"]), sorted(lesions))
+        for rows in summary["lesions"].values():
+            self.assertEqual([row["share"] for row in rows], [0.0, 0.5])
+        with self.assertRaises(Exception) as caught:
+            run_workflow("synthetic_shares", dataset_dir=str(self.folder / "real"), output_dir=str(self.folder / "no"))
+        self.assertRegex(str(root_cause(caught.exception)), "--synthetic_dir")
+
     def test_on_photographs_of_idrid(self):
         idrid = self.folder / "IDRiD"
         make_idrid(idrid)
