@@ -37,7 +37,7 @@ def share_rows(run: Path, lesion: str) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     for row in summary["lesions"][lesion]:
         scores = {key: {"mean": row[key]["mean"], "sd": row[key]["sd"]} for key in _SCORES}
-        scores["seeds"] = len(row["seeds"])
+        scores["seeds"] = row["seeds"]
         paper = {"paper_f1": row["paper_f1"]} if row.get("paper_f1") is not None else {}
         rows[f"{100 * row['share']:g} %"] = {**scores, **paper}
     return rows
@@ -46,7 +46,7 @@ def share_rows(run: Path, lesion: str) -> dict[str, dict[str, Any]]:
 def collapse_rows(ablation: Path) -> dict[str, dict[str, Any]]:
     """Row of the collapse table -> its figures."""
     rows = json.loads((ablation / "summary" / "ablation.json").read_text())["rows"]
-    return {name: row["figures"] for name, row in rows.items()}
+    return {name: {**row["figures"], "seeds": row["seeds"]} for name, row in rows.items()}
 
 
 def grading_rows(run: Path) -> dict[str, dict[str, Any]]:
@@ -54,7 +54,11 @@ def grading_rows(run: Path) -> dict[str, dict[str, Any]]:
     rows = json.loads((run / "summary" / "grading_summary.json").read_text())["grading"]
     keys = ("accuracy", "quadratic_kappa", "balanced_accuracy")
     return {
-        name: {"images": row["images"], **{key: {"mean": row[key]["mean"], "sd": row[key]["sd"]} for key in keys}}
+        name: {
+            "images": row["images"],
+            "seeds": row["seeds"],
+            **{key: {"mean": row[key]["mean"], "sd": row[key]["sd"]} for key in keys},
+        }
         for name, row in rows.items()
     }
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from .cases import CASE_SECTIONS, LAYOUTS, detect_layout, load_cases
 from .chase_db1 import CHASE_DB1_SPLITS, ChaseDB1Dataset, list_chase_db1_cases
 from .checks import check_dataset, print_dataset_report
+from .convert_synthetic_set import CONVERSION_FORMATS, convert_synthetic_set
 from .datalist import DATALIST_NAME, SECTIONS, load_datalist, write_datalist
 from .drive import DriveDataset, list_drive_cases
 from .estimate_grade import estimate_grade
@@ -36,6 +37,7 @@ from .idrid_links import (
 )
 from .import_label_maps import import_label_maps
 from .import_side_by_side import import_side_by_side
+from .jsrt_scr import JSRT_SCR_SPLITS, is_jsrt_scr_layout, list_jsrt_scr_cases
 from .merge_vessels import merge_vessels
 from .moved_discs import write_moved_discs
 from .paired_folders import list_paired_folder_cases
@@ -43,8 +45,11 @@ from .photograph_folder import list_photographs
 from .prepare_idrid_discs import prepare_idrid_discs
 from .prepare_idrid_grading import prepare_idrid_grading
 from .prepare_idrid_lesions import prepare_idrid_lesions
+from .prepare_jsrt_scr import prepare_jsrt_scr
+from .radiograph_writer import RADIOGRAPH_SUFFIXES, synthetic_uid, write_class_indices, write_radiograph
 from .seeded_latents_dataset import SeededLatentDataset
 from .synthetic_set_writer import SyntheticSetWriter
+from .training_fraction import choose_training_cases
 from .training_grades import grade_weights, training_grades
 from .training_origin import dataset_origins, refuse_grading_test_eyes
 from .training_references import LabelMapDataset, load_label_maps, training_colours
@@ -52,6 +57,7 @@ from .training_references import LabelMapDataset, load_label_maps, training_colo
 __all__ = [
     "CASE_SECTIONS",
     "CHASE_DB1_SPLITS",
+    "CONVERSION_FORMATS",
     "ChaseDB1Dataset",
     "DATALIST_NAME",
     "DriveDataset",
@@ -62,12 +68,16 @@ __all__ = [
     "GradingLeaks",
     "IDRID_STRUCTURES",
     "IdridLink",
+    "JSRT_SCR_SPLITS",
     "LAYOUTS",
     "LabelMapDataset",
+    "RADIOGRAPH_SUFFIXES",
     "SECTIONS",
     "SeededLatentDataset",
     "SyntheticSetWriter",
     "check_dataset",
+    "choose_training_cases",
+    "convert_synthetic_set",
     "dataset_origins",
     "detect_layout",
     "estimate_grade",
@@ -76,6 +86,7 @@ __all__ = [
     "hold_out_by_grade",
     "import_label_maps",
     "import_side_by_side",
+    "is_jsrt_scr_layout",
     "leaking_grading_cases",
     "left_out_idrid_grading",
     "list_chase_db1_cases",
@@ -83,6 +94,7 @@ __all__ = [
     "list_fgadr_cases",
     "list_idrid_grading_cases",
     "list_idrid_segmentation_cases",
+    "list_jsrt_scr_cases",
     "list_paired_folder_cases",
     "list_photographs",
     "load_cases",
@@ -94,14 +106,18 @@ __all__ = [
     "prepare_idrid_discs",
     "prepare_idrid_grading",
     "prepare_idrid_lesions",
+    "prepare_jsrt_scr",
     "print_dataset_report",
     "read_idrid_grades",
     "read_idrid_links",
     "refuse_grading_test_eyes",
+    "synthetic_uid",
     "training_colours",
     "training_grades",
+    "write_class_indices",
     "write_datalist",
     "write_grading_list",
     "write_idrid_links",
     "write_moved_discs",
+    "write_radiograph",
 ]

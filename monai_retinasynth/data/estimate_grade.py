@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ..utils.errors import DataError
 from ..utils.label_set import LabelSet, get_label_set
 
 __all__ = ["estimate_grade", "haemorrhages_by_quadrant"]
@@ -66,9 +67,11 @@ def haemorrhages_by_quadrant(label_map: np.ndarray, label_set: str | LabelSet = 
         four whole numbers: upper left, upper right, lower left, lower right.
 
     Raises:
-        DataError: When the label set lacks one of these classes.
+        DataError: When the label set lacks one of these classes, or the map has no field of view.
     """
     labels = get_label_set(label_set)
+    if (np.asarray(label_map) == labels.index("outside")).all():
+        raise DataError("the label map is outside the field of view everywhere: it has no quadrants")
     regions, count = ndimage.label(label_map == labels.index("haemorrhage"), structure=np.ones((3, 3)))
     inside = label_map != labels.index("outside")
     middle = [np.flatnonzero(inside.any(axis=axis))[[0, -1]].mean() for axis in (1, 0)]

@@ -12,14 +12,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..utils.errors import DataError
 from .datalist import DATALIST_NAME, load_datalist
+from .grading_list import GRADING_LIST_NAME
 
 __all__ = ["dataset_origins", "refuse_grading_test_eyes"]
 
@@ -30,7 +32,7 @@ def dataset_origins(dataset_dir: Any) -> list[dict[str, Any]]:
     """Name and provenance of the data sets in a folder or several, as far as they have a `datalist.json`.
 
     Args:
-        dataset_dir: folder, or a list of folders; a list of cases, or None, has no origin.
+        dataset_dir: folder, or a list of folders; a list of cases, None or "" has no origin.
 
     Returns:
         a dictionary a data set: `name` and, where there is one, `provenance`; no paths.
@@ -41,37 +43,58 @@ def dataset_origins(dataset_dir: Any) -> list[dict[str, Any]]:
     folders = [dataset_dir] if isinstance(dataset_dir, (str, os.PathLike)) else dataset_dir
     origins = []
     for folder in folders if isinstance(folders, Sequence) else ():
-        if isinstance(folder, (str, os.PathLike)) and (Path(folder) / DATALIST_NAME).is_file():
+        if folder and isinstance(folder, (str, os.PathLike)) and (Path(folder) / DATALIST_NAME).is_file():
             content = load_datalist(folder)
             origins.append({key: content[key] for key in ("name", "provenance") if key in content})
     return origins
 
 
-def refuse_grading_test_eyes(synthetic_dir: str | os.PathLike) -> str:
-    """Make sure that the photographs of a synthetic set were not learnt from test eyes of IDRiD's grading part.
+def refuse_grading_test_eyes(synthetic_dir: Any, grading_dir: str | os.PathLike | None = None) -> Any:
+    """Make sure that synthetic photographs were not learnt from test eyes of IDRiD's grading part.
+
+    Three training eyes of the segmentation part are test eyes of the grading part. What a synthetic set was learnt from
+    stands in its provenance: `training_data` of the translator, and of the label maps' generator below
+    `label_map_data`. Where nothing stands there, a warning is logged.
 
     Args:
-        synthetic_dir: folder of a synthetic set whose provenance notes `training_data` (`dataset_origins`). Where it
-            notes nothing, a warning is logged.
+        synthetic_dir: folder of a synthetic set, or a list of such folders.
+        grading_dir: the graded data set that is tested on; nothing is refused where it is not IDRiD's grading part
+            (`prepare_idrid_grading`). None takes it for that.
 
     Returns:
-        the folder.
+        `synthetic_dir`.
 
     Raises:
-        DataError: When the set was made by networks trained on IDRiD's segmentation part without
-            `exclude_grading_test`; three of its eyes are test eyes of the grading part.
+        DataError: When a set was learnt from IDRiD's segmentation part and these eyes were not left out.
     """
-    provenance = load_datalist(synthetic_dir).get("provenance", {})
-    if "training_data" not in provenance:
-        _logger.warning(
-            "%s does not say what it was learnt from: make sure that no test eye was among it", synthetic_dir
-        )
-    for origin in provenance.get("training_data", ()):
-        learnt = origin.get("provenance", {})
-        if str(learnt.get("origin", "")).startswith("IDRiD, A.") and not learnt.get("exclude_grading_test"):
-            raise DataError(
-                f"the photographs in {synthetic_dir} were learnt from {origin['name']}, where test eyes of IDRiD's "
-                "grading part are among the training eyes. Prepare IDRiD with exclude_grading_test (the workflow "
-                "diabetic_retinopathy does so by default) and make the set again"
-            )
-    return str(synthetic_dir)
+    if grading_dir is not None and not _origin_of(grading_dir).startswith("IDRiD, B."):
+        return synthetic_dir
+    for folder in [synthetic_dir] if isinstance(synthetic_dir, (str, os.PathLike)) else synthetic_dir:
+        provenance = load_datalist(folder).get("provenance", {})
+        if not provenance.get("training_data"):
+            _logger.warning("%s does not say what it was learnt from: make sure that no test eye was among it", folder)
+        for learnt in _mappings(provenance):
+            if str(learnt.get("origin", "")).startswith("IDRiD, A.") and not learnt.get("exclude_grading_test"):
+                raise DataError(
+                    f"the synthetic set {folder} was learnt from eyes of IDRiD's segmentation part, some of which are "
+                    "test eyes of its grading part. Train on a set without them (prepare_idrid_lesions with "
+                    "exclude_grading_test, as the workflow diabetic_retinopathy does) and make the set again"
+                )
+    return synthetic_dir
+
+
+def _origin_of(grading_dir: str | os.PathLike) -> str:
+    path = Path(grading_dir, GRADING_LIST_NAME)
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")).get("provenance", {}).get("origin", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""  # no list, or one that its reader will complain about
+
+
+def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """All dictionaries in a nested value."""
+    if isinstance(value, Mapping):
+        yield value
+        value = list(value.values())
+    for item in value if isinstance(value, (list, tuple)) else ():
+        yield from _mappings(item)

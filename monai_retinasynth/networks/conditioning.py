@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Whether a network takes the grades and styles that a configuration gives it."""
+"""Whether a network takes the grades, styles and noise that a configuration gives it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,22 @@ from ..utils.errors import ConfigError
 __all__ = ["check_conditioning"]
 
 
-def check_conditioning(network: nn.Module, num_conditions: int | None = None, style_size: int | None = None) -> None:
+def check_conditioning(
+    network: nn.Module,
+    num_conditions: int | None = None,
+    style_size: int | None = None,
+    noise_channels: int | None = None,
+) -> None:
     """Compare a configuration with what a network was made for, before anything is trained or generated.
 
     Args:
-        network: generator or discriminator; its attributes `num_conditions` and `style_size` say what it was made for.
-            A network without `num_conditions` is not questioned, one without `style_size` takes no style.
+        network: generator or discriminator; its attributes `num_conditions`, `style_size` and `noise_channels` say
+            what it was made for. A network without `num_conditions` is not questioned, one without the others takes
+            none.
         num_conditions: number of classes, such as grades, that its samples are conditioned on, 0 for none; None leaves
             the question out.
         style_size: size of the style vectors that are drawn for it. 0 or None: a network with styles may go without.
+        noise_channels: channels of noise, of the size of the condition, that are drawn for it; likewise.
 
     Raises:
         ConfigError: When the network was made for something else.
@@ -41,9 +48,10 @@ def check_conditioning(network: nn.Module, num_conditions: int | None = None, st
             f"the samples have {num_conditions} classes to be conditioned on (num_grades in the bundle), but {name} "
             f"was made for {conditions}: choose networks with as many, such as those of recipes/acgan.json, or none"
         )
-    style = getattr(network, "style_size", 0)
-    if style_size and style_size != style:
-        raise ConfigError(
-            f"style_size is {style_size}, but {name} takes {f'vectors of {style}' if style else 'no style'}: set "
-            f"style_size to {style}, or choose a generator with styles, such as that of recipes/spade.json"
-        )
+    for setting, size, what in (("style_size", style_size, "style"), ("noise_channels", noise_channels, "noise")):
+        taken = getattr(network, setting, 0)
+        if size and size != taken:
+            raise ConfigError(
+                f"{setting} is {size}, but {name} takes {taken or f'no {what}'}: set {setting} to {taken}, or choose a "
+                f"generator that takes it, such as that of recipes/spade.json"
+            )

@@ -29,10 +29,10 @@ def initialise_weights(network: nn.Module, kind: str | None) -> None:
 
     Args:
         network: network whose layers are `torch.nn` convolutions, linear layers and norms, with spectral norm or not.
-        kind: "normal": N(0, 0.02) (Radford et al. 2016; Isola et al. 2017), norm weights N(1, 0.02); "kaiming": normal
-            with variance by fan-in for LeakyReLU 0.2 (He et al. 2015); "xavier": normal with variance by both fans
-            (Glorot and Bengio 2010); None leaves the network as it was made. A fan counts channels times the kernel's
-            area, in transposed convolutions too. Of all parts with a method `start_near_identity` it is called after.
+        kind: "normal": N(0, 0.02) (Radford et al. 2016; Isola et al. 2017), batch norm weights N(1, 0.02); "kaiming":
+            normal with variance by fan-in for LeakyReLU 0.2 (He et al. 2015); "xavier": normal with variance by both
+            fans (Glorot and Bengio 2010); None leaves the network as it was made. A fan counts channels times the
+            kernel's area, in transposed convolutions too. Of all parts with a method `start_near_identity` it is called after.
 
     Raises:
         ValueError: for another kind.
@@ -45,7 +45,10 @@ def initialise_weights(network: nn.Module, kind: str | None) -> None:
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             _draw(module, kind)
         elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)) and module.weight is not None:
-            nn.init.normal_(module.weight, 1.0, 0.02 if kind == "normal" else 0.0)
+            if kind == "normal" and isinstance(module, nn.BatchNorm2d):
+                nn.init.normal_(module.weight, 1.0, 0.02)
+            else:
+                nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
     for module in network.modules():
         if hasattr(module, "start_near_identity"):

@@ -26,6 +26,7 @@ from .class_probabilities import (
     reduce_label_map,
 )
 from .colour_matrix import apply_colour, colour_matrices
+from .compose_chest_label_map import compose_chest_label_map, organ_masks
 from .compose_label_map import (
     ComposeFundusLabelMapD,
     ComposeFundusLabelMapd,
@@ -64,6 +65,7 @@ from .fundus_reader import FundusReader
 from .link_thin_class import link_thin_class
 from .load_fundus_case import LoadFundusCaseD, LoadFundusCased, LoadFundusCaseDict
 from .move_structure import mirror_disc, move_disc
+from .radiograph_reader import RadiographReader, read_class_indices, read_radiograph
 from .random_rigid_batch import RandomFlipRotateBatch
 from .reduce_lesion_map import (
     ReduceLesionMapD,
@@ -112,6 +114,7 @@ __all__ = [
     "NormalizeFieldOfViewColourD",
     "NormalizeFieldOfViewColourDict",
     "NormalizeFieldOfViewColourd",
+    "RadiographReader",
     "RandomFlipRotateBatch",
     "ReduceLabelMapD",
     "ReduceLabelMapDict",
@@ -147,6 +150,7 @@ __all__ = [
     "apply_colour",
     "calibrate_class_weights",
     "colour_matrices",
+    "compose_chest_label_map",
     "compose_fundus_label_map",
     "compose_lesion_label_map",
     "derive_field_of_view",
@@ -155,6 +159,9 @@ __all__ = [
     "link_thin_class",
     "mirror_disc",
     "move_disc",
+    "organ_masks",
+    "read_class_indices",
+    "read_radiograph",
     "reduce_label_map",
     "reduce_lesion_map",
     "resample_area",

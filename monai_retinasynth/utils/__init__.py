@@ -13,7 +13,8 @@
 from __future__ import annotations
 
 from .atomic_file import atomic_write
-from .checkpoint import checkpoint_digest, load_checkpoint, load_network_weights, save_checkpoint
+from .checkpoint import checkpoint_digest, load_checkpoint, load_network_weights, recorded_setting, save_checkpoint
+from .chest_organs import CHEST_ORGANS
 from .errors import CheckpointError, ConfigError, DataError, DivergenceError
 from .image_io import (
     IMAGE_SUFFIXES,
@@ -26,10 +27,12 @@ from .image_io import (
     read_mask,
     read_rgb,
     to_picture,
+    write_grey,
     write_label_map,
     write_rgb,
 )
 from .label_set import (
+    CHEST_ORGAN,
     FUNDUS_DISC_VESSEL,
     FUNDUS_LESION,
     FUNDUS_VESSEL,
@@ -42,6 +45,8 @@ from .retinopathy_grade import RETINOPATHY_GRADES, check_grade
 from .seeding import seed_everything, seeded_choices, seeded_latents, with_conditions
 
 __all__ = [
+    "CHEST_ORGAN",
+    "CHEST_ORGANS",
     "FUNDUS_DISC_VESSEL",
     "FUNDUS_LESION",
     "FUNDUS_VESSEL",
@@ -68,12 +73,14 @@ __all__ = [
     "read_label_map",
     "read_mask",
     "read_rgb",
+    "recorded_setting",
     "save_checkpoint",
     "seed_everything",
     "seeded_choices",
     "seeded_latents",
     "to_picture",
     "with_conditions",
+    "write_grey",
     "write_label_map",
     "write_rgb",
 ]

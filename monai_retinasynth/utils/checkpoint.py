@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import zipfile
 from collections.abc import Mapping
@@ -34,10 +35,12 @@ __all__ = [
     "load_network_weights",
     "network_fingerprint",
     "plain_network",
+    "recorded_setting",
     "save_checkpoint",
 ]
 
 INFO_KEY = "checkpoint_info"
+_logger = logging.getLogger(__name__)
 _FORMAT = "monai_retinasynth checkpoint"
 _FORMAT_VERSION = 1
 
@@ -196,6 +199,15 @@ def checkpoint_digest(path: str | os.PathLike) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
+def recorded_setting(path: str | os.PathLike, name: str) -> Any:
+    """A setting that a checkpoint records of its training (`final_settings` of `TrainingCheckpoint`), or None.
+
+    Raises:
+        CheckpointError: When the checkpoint cannot be read.
+    """
+    return load_checkpoint(path).get("settings", {}).get(name)
+
+
 def load_network_weights(
     network: nn.Module,
     path: str | os.PathLike,
@@ -224,6 +236,8 @@ def load_network_weights(
         raise CheckpointError(f"{path} has no weights under {key!r}; it has: {names}.")
     recorded = content.get("settings", {})
     for name, value in (settings or {}).items():
+        if name not in recorded:
+            _logger.warning("%s does not say what %s it was trained with; taken for %r", path, name, value)
         if recorded.get(name, value) != value:
             raise CheckpointError(
                 f"{path} was trained with {name} {recorded[name]!r}, here it is {value!r}: give --{name} "

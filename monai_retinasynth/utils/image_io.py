@@ -41,6 +41,7 @@ __all__ = [
     "read_mask",
     "read_rgb",
     "to_picture",
+    "write_grey",
     "write_label_map",
     "write_rgb",
 ]
@@ -191,6 +192,18 @@ def write_rgb(path: str | os.PathLike, array: np.ndarray) -> None:
     array = np.asarray(array)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
         raise DataError(f"an RGB picture is uint8 of shape (H, W, 3), got {array.dtype} {array.shape} for {path}")
+    _save_png(path, Image.fromarray(np.ascontiguousarray(array)))
+
+
+def write_grey(path: str | os.PathLike, array: np.ndarray) -> None:
+    """Write an 8-bit grey PNG of a uint8 picture, shape (H, W), whole or not at all.
+
+    Raises:
+        DataError: When the disk is full or the file cannot be written.
+    """
+    array = np.asarray(array)
+    if array.dtype != np.uint8 or array.ndim != 2 or array.size == 0:
+        raise DataError(f"a grey picture is uint8 of shape (H, W), got {array.dtype} {array.shape} for {path}")
     _save_png(path, Image.fromarray(np.ascontiguousarray(array)))
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from .errors import DataError
 
 __all__ = [
+    "CHEST_ORGAN",
     "FUNDUS_DISC_VESSEL",
     "FUNDUS_LESION",
     "FUNDUS_VESSEL",
@@ -161,7 +162,35 @@ FUNDUS_LESION = LabelSet(
 #: the lesions among the classes of `FUNDUS_LESION`, in the order they are drawn
 LESION_CLASSES = FUNDUS_LESION.class_names[4:]
 
-LABEL_SETS: dict[str, LabelSet] = {labels.name: labels for labels in (FUNDUS_VESSEL, FUNDUS_DISC_VESSEL, FUNDUS_LESION)}
+# right and left are the patient's; the last two classes are where a clavicle covers lung, so that the label map keeps
+# both organs whole (see `chest_organs`)
+CHEST_ORGAN = LabelSet(
+    name="chest_organ",
+    class_names=(
+        "background",
+        "right_lung",
+        "left_lung",
+        "heart",
+        "right_clavicle",
+        "left_clavicle",
+        "right_clavicle_over_lung",
+        "left_clavicle_over_lung",
+    ),
+    colors=(
+        (0, 0, 0),
+        (70, 130, 230),
+        (60, 190, 120),
+        (225, 60, 60),
+        (255, 225, 90),
+        (255, 150, 30),
+        (200, 190, 200),
+        (170, 110, 200),
+    ),
+)
+
+LABEL_SETS: dict[str, LabelSet] = {
+    labels.name: labels for labels in (FUNDUS_VESSEL, FUNDUS_DISC_VESSEL, FUNDUS_LESION, CHEST_ORGAN)
+}
 
 
 def get_label_set(label_set: str | LabelSet | Mapping[str, Any]) -> LabelSet:

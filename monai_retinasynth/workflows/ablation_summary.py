@@ -86,11 +86,12 @@ def summarise_ablation(
     for row in rows:
         name = row["name"]
         runs = folders[name]
-        # a network of NaN can draw pictures, and so have figures: the curves tell as well
+        # a network of NaN can draw pictures, and so have figures: the curves tell as well. A single figure without a
+        # value may be undefined for this run
         diverged = [
             seed
             for i, seed in enumerate(runs)
-            if any(v[i] is None for v in values[name].values())
+            if all(v[i] is None for v in values[name].values())
             or any(not curve.finite for curve in drawn[name][seed].values())
         ]
         summary["rows"][name] = {

@@ -25,16 +25,15 @@ from scipy import stats
 
 from ..data import load_cases, load_label_maps
 from ..metrics import collapse_figures
-from ..metrics.lesion_statistics import LESION_STATISTICS_KEYS, lesion_statistics
+from ..metrics.lesion_statistics import lesion_statistics
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import to_picture
-from ..utils.label_set import LabelSet, get_label_set
+from ..utils.label_set import LESION_CLASSES, LabelSet, get_label_set
 
 __all__ = ["measure_collapse"]
 
 _BACKGROUND = ("outside", "retina")
-_LESIONS = tuple(key.removesuffix("_count") for key in LESION_STATISTICS_KEYS if key.endswith("_count"))
 _SETS = ("generated", "real")
 
 
@@ -142,12 +141,12 @@ def measure_collapse(
 
 def _lesions(label_map: np.ndarray, labels: LabelSet) -> dict[str, tuple[float, float]]:
     """Lesion class -> number of lesions and share of the field of view; empty for a label set without lesions."""
-    if not set(_LESIONS) <= set(labels.class_names):
+    if not set(LESION_CLASSES) <= set(labels.class_names):
         return {}
     if not (label_map != labels.index("outside")).any():  # a generator can draw no eye at all
-        return dict.fromkeys(_LESIONS, (0.0, 0.0))
+        return dict.fromkeys(LESION_CLASSES, (0.0, 0.0))
     found = lesion_statistics(label_map, labels)
-    return {name: (found[f"{name}_count"], found[f"{name}_share"]) for name in _LESIONS}
+    return {name: (found[f"{name}_count"], found[f"{name}_share"]) for name in LESION_CLASSES}
 
 
 def _lesion_report(

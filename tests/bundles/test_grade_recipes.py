@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from parameterized import parameterized
 
 from monai_retinasynth.data import load_cases
 from monai_retinasynth.simulation import write_phantom_dataset
@@ -167,6 +168,15 @@ class TestSpade(GradedPhantoms):
         }  # fmt: skip
         run_bundle_in_process(self.bundle, "inference", "recipes/spade", **settings)
         return load_cases(str(out / name), "all")
+
+    @parameterized.expand([("style", {"noise_channels": 0}), ("noise", {"style_size": 0, "kl_weight": None})])
+    def test_each_source_alone_gives_many_photographs(self, name, settings):
+        out = self.train(f"only_{name}", **settings)
+        cases = self.generate(
+            out, "two_each", photographs_per_map=2, colour="mean", label_maps_section="training", **settings
+        )
+        pictures = [read_rgb(case["image"]).astype(int) for case in cases[:2]]
+        self.assertGreater(np.abs(pictures[0] - pictures[1]).max(), 0)
 
     def test_one_label_map_gives_many_photographs(self):
         out = self.train("styles", augment_groups=["blit", "geometry", "colour"], augment_p=0.3, augment_target=None)

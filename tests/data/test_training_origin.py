@@ -15,6 +15,7 @@ import unittest
 import numpy as np
 
 from monai_retinasynth.data import SyntheticSetWriter, dataset_origins, refuse_grading_test_eyes, write_datalist
+from monai_retinasynth.data.grading_list import write_grading_list
 from monai_retinasynth.utils import DataError
 from tests.data.test_cases import FolderTestCase
 
@@ -43,21 +44,42 @@ class TestTrainingOrigin(FolderTestCase):
         }
         self.assertEqual(dataset_origins(real), [wanted])
         self.assertEqual(dataset_origins([real, str(self.folder)]), [wanted])
-        for without in (str(self.folder), None, [{"label": "a.png"}]):
+        for without in (str(self.folder), None, "", [{"label": "a.png"}]):
             self.assertEqual(dataset_origins(without), [])
 
     def test_test_eyes_are_refused(self):
         clean = self.synthetic("clean", training_data=dataset_origins(self.trained_on(True)))
         self.assertEqual(refuse_grading_test_eyes(clean), clean)
         leaky = self.synthetic("leaky", training_data=dataset_origins(self.trained_on(False)))
-        with self.assertRaisesRegex(DataError, "leaky were learnt from IDRiD with lesions.*exclude_grading_test"):
-            refuse_grading_test_eyes(leaky)
+        nested = self.synthetic(
+            "nested",
+            training_data=[],
+            label_map_data=[
+                {"provenance": {"training_data": [{"name": "x", "provenance": {"origin": "IDRiD, A. Segmentation"}}]}}
+            ],
+        )
+        for sets in (leaky, [clean, leaky], nested):
+            with self.assertRaisesRegex(DataError, "(leaky|nested) was learnt from .*exclude_grading_test"):
+                refuse_grading_test_eyes(sets)
+
+    def test_only_where_idrid_is_tested_on(self):
+        leaky = self.synthetic("leaky", training_data=dataset_origins(self.trained_on(False)))
+        for origin, refused in (("IDRiD, B. Disease Grading", True), ("another set", False)):
+            graded = self.folder / origin[:3]
+            graded.mkdir()
+            write_grading_list(graded, {}, "graded", {"provenance": {"origin": origin}})
+            if refused:
+                with self.assertRaises(DataError):
+                    refuse_grading_test_eyes(leaky, graded)
+            else:
+                self.assertEqual(refuse_grading_test_eyes(leaky, graded), leaky)
 
     def test_a_set_that_says_nothing_is_warned_of(self):
-        silent = self.synthetic("silent")
-        with self.assertLogs("monai_retinasynth.data.training_origin", "WARNING") as logged:
-            self.assertEqual(refuse_grading_test_eyes(silent), silent)
-        self.assertIn("does not say what it was learnt from", logged.output[0])
+        for name, provenance in (("silent", {}), ("empty", {"training_data": []}), ("null", {"training_data": None})):
+            silent = self.synthetic(name, **provenance)
+            with self.assertLogs("monai_retinasynth.data.training_origin", "WARNING") as logged:
+                self.assertEqual(refuse_grading_test_eyes(silent), silent)
+            self.assertIn("does not say what it was learnt from", logged.output[0])
 
 
 if __name__ == "__main__":

@@ -56,6 +56,19 @@ class TestDivisiblePadInferer(unittest.TestCase):
         self.assertTrue(torch.equal(got, image * 2))
         self.assertEqual(tuple(seen[0]), (-(-x // 16) * 16, -(-y // 16) * 16))
 
+    def test_further_maps_are_padded_and_cut_like_the_input(self):
+        x, noise, style = torch.rand(2, 1, 13, 18), torch.rand(2, 3, 13, 18), torch.rand(2, 4)
+        seen = {}
+
+        def network(inputs, noise, style):
+            seen.update(noise=noise.shape, style=style)
+            return inputs + noise[:, :1]
+
+        result = DivisiblePadInferer(8)(x, network, noise=noise, style=style)
+        torch.testing.assert_close(result, x + noise[:, :1])
+        self.assertEqual(tuple(seen["noise"]), (2, 3, 16, 24))
+        self.assertIs(seen["style"], style)
+
     def test_mirrors_and_repeats_only_where_it_cannot_mirror(self):
         image, seen = torch.rand(1, 1, 12, 3), []
         DivisiblePadInferer((16, 16))(image, lambda padded: seen.append(padded) or padded)

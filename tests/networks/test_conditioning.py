@@ -52,8 +52,9 @@ class TestCheckConditioning(unittest.TestCase):
 
     @parameterized.expand(
         [
-            ("spade", {"style_size": 5}, "takes vectors of 6: set style_size to 6"),
+            ("spade", {"style_size": 5}, "style_size is 5.*takes 6: set style_size to 6"),
             ("unet", {"style_size": 6}, "Pix2PixUNetGenerator takes no style"),
+            ("unet", {"noise_channels": 2}, "noise_channels is 2.*takes no noise"),
             ("growing", {"num_conditions": 5}, "5 classes .*ProgressiveGenerator was made for 0.*acgan"),
             ("growing_d", {"num_conditions": 5}, "ProgressiveDiscriminator was made for 0"),
             ("acgan", {"num_conditions": 4}, "4 classes .*was made for 5"),

@@ -26,6 +26,7 @@ from monai_retinasynth.utils.checkpoint import (
     load_checkpoint,
     load_network_weights,
     network_fingerprint,
+    recorded_setting,
     save_checkpoint,
 )
 from monai_retinasynth.utils.errors import CheckpointError
@@ -117,8 +118,11 @@ class TestCheckpoint(unittest.TestCase):
             CheckpointError, "with label_set 'fundus_lesion', here it is 'fundus_vessel'.*--label"
         ):
             load_network_weights(self.network, self.path, settings={"label_set": "fundus_vessel"})
-        self._save()  # a checkpoint that records nothing is compared by its shapes alone
-        load_network_weights(self.network, self.path, settings={"label_set": "fundus_vessel"})
+        self.assertEqual(recorded_setting(self.path, "label_set"), "fundus_lesion")
+        self.assertIsNone(recorded_setting(self.path, "seed"))
+        self._save()  # a checkpoint that records nothing is compared by its shapes alone, and that is said
+        with self.assertLogs("monai_retinasynth.utils.checkpoint", "WARNING"):
+            load_network_weights(self.network, self.path, settings={"label_set": "fundus_vessel"})
 
     def test_full_disk_leaves_the_old_file_and_nothing_else(self):
         self._save()

@@ -20,6 +20,7 @@ from .pix2pixhd_generator import Pix2PixHDEnhancer, Pix2PixHDGenerator, Pix2PixH
 from .pooled_multiscale_discriminator import PooledMultiscaleDiscriminator
 from .progressive_discriminator import ProgressiveDiscriminator
 from .progressive_generator import ProgressiveGenerator
+from .smanet import MultiscaleAttention, SegmentationMultiscaleAttentionNet
 from .spatially_adaptive_generator import SpatiallyAdaptiveGenerator
 from .style_encoder import StyleEncoder
 
@@ -27,6 +28,7 @@ __all__ = [
     "GRADING_NETWORKS",
     "AuxiliaryClassifierDiscriminator",
     "AuxiliaryClassifierGenerator",
+    "MultiscaleAttention",
     "Pix2PixHDEnhancer",
     "Pix2PixHDGenerator",
     "Pix2PixHDGlobalTrunk",
@@ -34,6 +36,7 @@ __all__ = [
     "PooledMultiscaleDiscriminator",
     "ProgressiveDiscriminator",
     "ProgressiveGenerator",
+    "SegmentationMultiscaleAttentionNet",
     "SpatiallyAdaptiveGenerator",
     "StyleEncoder",
     "grading_network",

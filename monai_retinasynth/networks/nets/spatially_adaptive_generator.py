@@ -211,7 +211,10 @@ class SpatiallyAdaptiveGenerator(nn.Module):
                 # one noise for all, so that a picture does not depend on its place in a batch
                 fixed = octave_noise((1, *shape[1:]), octaves, torch.Generator().manual_seed(0))
                 noise = fixed.to(condition.device).expand(shape)
-        return torch.cat([condition, noise.to(condition)], dim=1)
+        layout = torch.contiguous_format
+        if condition.is_contiguous(memory_format=torch.channels_last):
+            layout = torch.channels_last  # else the result of the concatenation would lose it
+        return torch.cat([condition, noise.to(condition).contiguous(memory_format=layout)], dim=1)
 
     def _check(
         self,
