@@ -102,6 +102,7 @@ TINY_TRANSLATOR = {"channels": 4, "d_channels": 4, "num_downs": 2, "num_res_bloc
 HALF_PIX2PIX = {"channels": 32, "max_channels": 256, "d_channels": 32, "d_max_channels": 256}
 TINY_PIX2PIX = {"channels": 4, "max_channels": 8, "num_downs": 3, "d_channels": 4, "d_num_layers": 2}
 # The 8 one-hot classes of the lesions; two time scales, hinge and feature matching, as in Park et al. 2019.
+# Style encoder and noise, which the recipe has too, are left out on both sides.
 SPADE = {
     "label_set": "fundus_lesion",
     "use_coordinates": False,

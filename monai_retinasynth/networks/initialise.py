@@ -32,7 +32,7 @@ def initialise_weights(network: nn.Module, kind: str | None) -> None:
         kind: "normal": N(0, 0.02) (Radford et al. 2016; Isola et al. 2017), batch norm weights N(1, 0.02); "kaiming":
             normal with variance by fan-in for LeakyReLU 0.2 (He et al. 2015); "xavier": normal with variance by both
             fans (Glorot and Bengio 2010); None leaves the network as it was made. A fan counts channels times the
-            kernel's area, in transposed convolutions too. Of all parts with a method `start_near_identity` it is called after.
+            kernel's area, in transposed convolutions too. Of parts with `start_near_identity` it is called after.
 
     Raises:
         ValueError: for another kind.
