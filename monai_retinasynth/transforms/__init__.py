@@ -35,6 +35,17 @@ from .compose_label_map import (
 )
 from .compose_lesion_label_map import compose_lesion_label_map
 from .discriminator_augmentation import DiscriminatorAugmentation
+from .dot_map import (
+    Dot,
+    LabelMapToDotsD,
+    LabelMapToDotsd,
+    LabelMapToDotsDict,
+    dot_label_set,
+    dots,
+    draw_dots,
+    find_dots,
+    label_map_to_dots,
+)
 from .field_of_view import DeriveFieldOfViewD, DeriveFieldOfViewd, DeriveFieldOfViewDict, derive_field_of_view
 from .fill_field_of_view import FillFieldOfView, FillFieldOfViewD, FillFieldOfViewd, FillFieldOfViewDict
 from .fov_colour import (
@@ -91,6 +102,7 @@ __all__ = [
     "DeriveFieldOfViewDict",
     "DeriveFieldOfViewd",
     "DiscriminatorAugmentation",
+    "Dot",
     "ExpandClassProbabilitiesD",
     "ExpandClassProbabilitiesDict",
     "ExpandClassProbabilitiesd",
@@ -107,6 +119,9 @@ __all__ = [
     "FillFieldOfViewDict",
     "FillFieldOfViewd",
     "FundusReader",
+    "LabelMapToDotsD",
+    "LabelMapToDotsDict",
+    "LabelMapToDotsd",
     "LoadFundusCaseD",
     "LoadFundusCaseDict",
     "LoadFundusCased",
@@ -154,8 +169,13 @@ __all__ = [
     "compose_fundus_label_map",
     "compose_lesion_label_map",
     "derive_field_of_view",
+    "dot_label_set",
+    "dots",
     "draw_augmentation",
+    "draw_dots",
     "expand_class_probabilities",
+    "find_dots",
+    "label_map_to_dots",
     "link_thin_class",
     "mirror_disc",
     "move_disc",

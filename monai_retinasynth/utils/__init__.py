@@ -43,6 +43,7 @@ from .label_set import (
 )
 from .retinopathy_grade import RETINOPATHY_GRADES, check_grade
 from .seeding import seed_everything, seeded_choices, seeded_latents, with_conditions
+from .skeleton_points import SkeletonPoints, skeleton_points
 
 __all__ = [
     "CHEST_ORGAN",
@@ -59,6 +60,7 @@ __all__ = [
     "DataError",
     "DivergenceError",
     "LabelSet",
+    "SkeletonPoints",
     "atomic_write",
     "check_grade",
     "checkpoint_digest",
@@ -78,6 +80,7 @@ __all__ = [
     "seed_everything",
     "seeded_choices",
     "seeded_latents",
+    "skeleton_points",
     "to_picture",
     "with_conditions",
     "write_grey",

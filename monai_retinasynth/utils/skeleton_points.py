@@ -10,8 +10,8 @@
 # limitations under the License.
 """The points that tell a branching structure: where it forks, where it ends, and places along it.
 
-Definitions as in `metrics.morphometry`: on the skeleton (Zhang and Suen, Comm. ACM 27(3):236-239, 1984), a bifurcation is
-an 8-connected cluster of pixels that have three or more skeleton neighbours, an end a pixel that has one. Everything is
+Definitions as in `metrics.morphometry`: on the skeleton (Zhang and Suen, Comm. ACM 27(3):236-239, 1984), a bifurcation
+is an 8-connected cluster of pixels that have three or more skeleton neighbours, an end a pixel that has one. All is
 computed on the graph of the skeleton's pixels, a few thousand nodes, so that the picture's size hardly counts.
 """
 
