@@ -96,7 +96,7 @@ class TestWriteRadiograph(WriterCase):
         ]
     )
     def test_no_picture(self, _, array, pattern):
-        with self.assertRaisesRegex(DataError, f"{pattern}.*|a.dcm"):
+        with self.assertRaisesRegex(DataError, pattern):
             write_radiograph(self.folder / "a.dcm", array)
         self.assertEqual(list(self.folder.iterdir()), [])
 
