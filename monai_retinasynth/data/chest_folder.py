@@ -32,7 +32,7 @@ __all__ = ["chest_case_files", "is_chest_case_finished", "write_chest_case"]
 
 
 def chest_case_files(case_id: str) -> dict[str, Any]:
-    """`image`, `label` and `masks` (organ -> file) of a case, relative to the folder, as they stand in the data list."""
+    """`image`, `label` and `masks` (organ -> file) of a case, relative to the folder, as the data list has them."""
     return {
         "image": f"images/{case_id}.png",
         "label": f"labels/{case_id}.png",

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from .chest_statistics import chest_statistics
 from .cldice import centerline_dice
 from .collapse import collapse_figures, label_map_dice
 from .fidelity_results import print_fidelity_results, read_fidelity_results, write_fidelity_results
@@ -54,6 +55,7 @@ __all__ = [
     "TrivialBaselines",
     "VesselSegmentationReport",
     "box_counting_dimension",
+    "chest_statistics",
     "centerline_dice",
     "collapse_figures",
     "compare_morphometry",

@@ -8,10 +8,15 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The phantom: vessel trees grown on a simulated retina, and the photographs a fundus camera would take of them."""
+"""The phantoms: vessel trees grown on a simulated retina and the photographs a fundus camera would take of them, and
+simulated chests with their radiographs."""
 
 from __future__ import annotations
 
+from .chest_appearance import paint_radiograph
+from .chest_geometry import ChestGeometry
+from .chest_phantom import ChestPhantom
+from .chest_phantom_dataset import write_chest_phantom_dataset
 from .eye_geometry import EyeGeometry, Trunk
 from .fundus_appearance import paint_fundus
 from .lesion_amounts import LESION_AMOUNTS, LesionAmounts
@@ -26,6 +31,8 @@ from .vessel_drawing import VesselField, draw_vessels
 from .vessel_tree import VesselTree, grow_vessel_trees
 
 __all__ = [
+    "ChestGeometry",
+    "ChestPhantom",
     "LESION_AMOUNTS",
     "EyeGeometry",
     "EyeLesions",
@@ -42,7 +49,9 @@ __all__ = [
     "grow_vessel_trees",
     "paint_fundus",
     "paint_lesions",
+    "paint_radiograph",
     "quadrant",
     "sample_lesions",
+    "write_chest_phantom_dataset",
     "write_phantom_dataset",
 ]

@@ -31,9 +31,7 @@ from .smooth_noise import smooth_noise
 __all__ = ["paint_radiograph"]
 
 
-def paint_radiograph(
-    geometry: ChestGeometry, masks: Mapping[str, np.ndarray], rng: np.random.Generator
-) -> np.ndarray:
+def paint_radiograph(geometry: ChestGeometry, masks: Mapping[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """Paint one radiograph.
 
     Args:
@@ -55,20 +53,21 @@ def paint_radiograph(
     path += _below_diaphragm(geometry, lung, heart, size, rng)
     path -= _air(masks, x, y, rng)
     path += _bones(geometry, x, y, size)
-    path += 0.30 * rng.uniform(0.6, 1.2) * lung * _soft(_vessel_cover(geometry, size), 0.0015)
+    path += 0.35 * rng.uniform(0.6, 1.2) * lung * _soft(_vessel_cover(geometry, size), 0.0015)
     path = np.maximum(path * _exposure(rng) + 0.03 * smooth_noise(2 * axis - 1, 2 * axis - 1, 0.5, rng), 0.02)
 
     rays = np.exp(-path)
     scatter = rng.uniform(0.04, 0.12)
     rays = (1.0 - scatter) * rays + scatter * gaussian_filter(rays, 0.08 * size, mode="nearest")
-    rays *= 1.0 + 0.011 * rng.normal(size=rays.shape)
     white = 244.0 + float(np.clip(rng.normal(0.0, 4.0), -8.0, 8.0))
+    # noise comes last: it takes as many numbers as there are pixels, and all before it stays the same at every size
+    rays *= 1.0 + 0.011 * rng.normal(size=rays.shape)
     grey = white * (1.0 - np.clip(rays, 0.0, 1.0)) + rng.normal(0.0, 0.5, size=rays.shape)
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
 
 def _exposure(rng: np.random.Generator) -> float:
-    return 1.0 + 0.10 * float(np.clip(rng.normal(), -2.0, 2.0))
+    return 1.0 + 0.15 * float(np.clip(rng.normal(), -2.0, 2.0))
 
 
 def _soft(cover: np.ndarray, width: float) -> np.ndarray:
@@ -88,7 +87,7 @@ def _soft_tissue(
     body = fill_polygons([geometry.body], size)
     depth = _inside(body > 0.5, 0.035)
     # shoulders are deep, the neck is not
-    across = 1.95 + 0.35 * np.exp(-(((np.abs(x - geometry.middle) - 0.36) / 0.12) ** 2) - ((y - 0.30) / 0.16) ** 2)
+    across = 1.87 + 0.35 * np.exp(-(((np.abs(x - geometry.middle) - 0.36) / 0.12) ** 2) - ((y - 0.30) / 0.16) ** 2)
     air = 0.10 + 0.12 * rng.random()
     path = air + body * depth * across
     if rng.random() < 0.45:  # breasts: a soft shadow with a clear lower border
@@ -110,7 +109,7 @@ def _between_lungs(
     discs = 0.5 + 0.5 * np.cos(2.0 * np.pi * (y / 0.062 + rng.random()))
     trachea = np.exp(-((away / 0.020) ** 4)) / (1.0 + np.exp((y - 0.27) * 40.0))
     hilum = np.exp(-(((away - 0.105) / 0.045) ** 2) - ((y - 0.44) / 0.075) ** 2)
-    path = 0.65 * mediastinum + spine * (0.36 + 0.10 * discs) - 0.42 * trachea + 0.22 * hilum * lung
+    path = 0.48 * mediastinum + spine * (0.36 + 0.10 * discs) - 0.42 * trachea + 0.22 * hilum * lung
     return path + 0.12 * heart * (0.75 + 0.25 * _inside(heart > 0.5, 0.05))
 
 
@@ -136,7 +135,7 @@ def _air(masks: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray, rng: np.
         mask = masks[f"{side}_lung"]
         rows = np.flatnonzero(mask.any(axis=1))
         height = (y - rows[0] / len(mask)) / max((rows[-1] - rows[0]) / len(mask), 1e-6)
-        fall = 1.0 - 0.58 * np.clip(height - 0.30, 0.0, 1.0)
+        fall = 1.0 - 0.48 * np.clip(height - 0.30, 0.0, 1.0)
         edge = 0.45 + 0.55 * _inside(mask, 0.035)  # the lung is thin at its border
         amount += inflation * 1.49 * _soft(mask, 0.003) * edge * fall * (1.0 + texture)
     return amount
@@ -146,14 +145,16 @@ def _bones(geometry: ChestGeometry, x: np.ndarray, y: np.ndarray, size: int) -> 
     """Bones are shells: dense where the ray runs along their wall, less so over the marrow."""
     body = fill_polygons([geometry.body], size)
     path = np.zeros((size, size), dtype=np.float32)
-    for outlines, strength in ((geometry.posterior_ribs, 0.30), (geometry.anterior_ribs, 0.19)):
+    for outlines, strength in ((geometry.posterior_ribs, 0.36), (geometry.anterior_ribs, 0.22)):
         whole, marrow = (_soft(fill_polygons(outlines[part::2], size), 0.0015) for part in (0, 1))
         if outlines is geometry.anterior_ribs:  # turns into cartilage, which does not show
-            whole, marrow = (part * np.clip((np.abs(x - geometry.middle) - 0.13) / 0.09, 0, 1) for part in (whole, marrow))
+            whole, marrow = (
+                part * np.clip((np.abs(x - geometry.middle) - 0.13) / 0.09, 0, 1) for part in (whole, marrow)
+            )
         path += strength * (whole - 0.38 * marrow)
     for side in ("right", "left"):
         bar = fill_polygons([geometry.clavicles[side]], size)
-        path += 0.48 * _soft(bar, 0.0015) * (1.0 - 0.25 * _inside(bar > 0.5, 0.012))
+        path += 0.56 * _soft(bar, 0.0015) * (1.0 - 0.25 * _inside(bar > 0.5, 0.012))
         end = _soft(fill_polygons([geometry.shoulder_ends[side]], size), 0.0025)
         path += 0.26 * end * (1.0 - _soft(bar, 0.003))
         path += 0.13 * _soft(fill_polygons([geometry.scapulae[side]], size), 0.003)

@@ -103,6 +103,8 @@ _CLAVICLE = np.array(
         (0.4475, 0.108, 0.040),
     ]
 )
+# below the armpit: y, distance of the skin from the rib cage beyond the least
+_FLANK = ((0.53, 0.055), (0.62, 0.030), (0.72, 0.010), (0.82, 0.0), (0.94, -0.006), (1.05, -0.008))
 _NUM_RIBS = 10
 
 
@@ -156,9 +158,7 @@ class ChestGeometry:
             curve = dome * (own_breadth, -_normal(rng, 1.0, 0.14)) + (middle - _MIDDLE * own_breadth, angle)
             curve[1:, 1] = np.minimum(curve[1:, 1], angle - 0.002)
             inner = y < curve[-1, 1] - 0.02  # the medial border ends on the diaphragm
-            border = np.concatenate(
-                [curve[-1:], _points(medial, y)[inner][::-1], apex, _points(lateral, y), curve[:1]]
-            )
+            border = np.concatenate([curve[-1:], _points(medial, y)[inner][::-1], apex, _points(lateral, y), curve[:1]])
             domes[side] = smooth_curve(curve)
             lungs[side] = np.concatenate([smooth_curve(border, 300), domes[side]])
             walls[side] = _points(np.abs(lateral - middle) + 0.006, y)
@@ -174,7 +174,7 @@ class ChestGeometry:
             mediastinum=_mediastinum(lungs, top),
             abdomen=_abdomen(domes),
             **_ribs(rng, middle, top, walls),
-            vessels=_vessels(rng, middle, breadth, walls),
+            vessels=_vessels(rng, middle, breadth),
             scapulae=_scapulae(rng, middle, walls),
         )
 
@@ -233,7 +233,7 @@ def _clavicles(
 
 def _body(rng: np.random.Generator, middle: float, top: float, walls: dict[str, np.ndarray]) -> np.ndarray:
     halves = []
-    lift, gap = top - 0.08 + _normal(rng, 0.0, 0.012), max(_normal(rng, 0.070, 0.032), 0.03)
+    lift, gap = top - 0.07 + _normal(rng, 0.0, 0.012), max(_normal(rng, 0.070, 0.032), 0.03)
     for side in ("left", "right"):
         wall = walls[side]
         flank = [(np.interp(y, wall[:, 1], wall[:, 0]) + gap + extra, y) for y, extra in _FLANK]
@@ -241,10 +241,6 @@ def _body(rng: np.random.Generator, middle: float, top: float, walls: dict[str, 
         half = np.array([(x, y + lift) for x, y in shoulder] + [(0.62, 0.40), *flank])
         halves.append(smooth_curve(half * (_sign(side), 1.0) + (middle, 0.0), 200))
     return np.concatenate([halves[0], halves[1][::-1]])
-
-
-# below the armpit: y, distance of the skin from the rib cage beyond the least
-_FLANK = ((0.53, 0.055), (0.62, 0.030), (0.72, 0.010), (0.82, 0.0), (0.94, -0.006), (1.05, -0.008))
 
 
 def _mediastinum(lungs: dict[str, np.ndarray], top: float) -> np.ndarray:
@@ -278,9 +274,7 @@ def _ribs(
     return {name: tuple(outlines) for name, outlines in parts.items()}
 
 
-def _vessels(
-    rng: np.random.Generator, middle: float, breadth: float, walls: dict[str, np.ndarray]
-) -> tuple[tuple[np.ndarray, float], ...]:
+def _vessels(rng: np.random.Generator, middle: float, breadth: float) -> tuple[tuple[np.ndarray, float], ...]:
     """Arteries and veins that fan out from the hila, each with a few side branches."""
     found: list[tuple[np.ndarray, float]] = []
     for side, hilum in (("right", (0.105, 0.44)), ("left", (0.115, 0.41))):
@@ -302,18 +296,20 @@ def _branch(
     sign: float,
     children: int,
 ) -> None:
-    bends = heading + np.cumsum(rng.normal(0.0, 0.16, size=5))
-    steps = np.stack([sign * np.cos(bends), np.sin(bends)], axis=1) * length / 5.0
-    line = smooth_curve(np.concatenate([origin[None], origin + np.cumsum(steps, axis=0)]), 40)
-    found.append((band(line, np.linspace(half_width, 0.25 * half_width, 40)), min(half_width / 0.0075, 1.0)))
+    bends = heading + np.cumsum(rng.normal(0.0, 0.09, size=16))
+    steps = np.stack([sign * np.cos(bends), np.sin(bends)], axis=1) * length / 16.0
+    line = np.concatenate([origin[None], origin + np.cumsum(steps, axis=0)])
+    found.append((band(line, np.linspace(half_width, 0.25 * half_width, len(line))), min(half_width / 0.0075, 1.0)))
     for _ in range(children + 1 if children else 0):
-        at = int(rng.integers(8, 30))
+        at = int(rng.integers(3, 13))
         aside = rng.choice((-1.0, 1.0)) * rng.uniform(0.35, 0.7)
         _branch(rng, found, line[at], heading + aside, 0.5 * length, 0.6 * half_width, sign, children - 1)
 
 
 def _scapulae(rng: np.random.Generator, middle: float, walls: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    shape = np.array([(-0.06, 0.13), (0.02, 0.11), (0.16, 0.14), (0.14, 0.22), (0.05, 0.42), (0.01, 0.47), (-0.02, 0.43)])
+    shape = np.array(
+        [(-0.06, 0.13), (0.02, 0.11), (0.16, 0.14), (0.14, 0.22), (0.05, 0.42), (0.01, 0.47), (-0.02, 0.43)]
+    )
     shift = _normal(rng, 0.02, 0.03)
     found = {}
     for side, wall in walls.items():

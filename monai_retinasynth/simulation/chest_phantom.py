@@ -8,7 +8,31 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The chest phantom: simulated chests with five organs, and the radiographs of them."""
+"""The chest phantom: simulated chests with five organs, and the radiographs of them.
+
+Shapes and grey levels are set roughly to what JSRT with SCR's masks measures. Mean and spread over cases, of the 247
+radiographs and of 60 phantoms, both at 128 pixels (area in percent of the picture; lungs without clavicles for the grey
+level):
+
+==================== ============ ============ ========== ============
+structure            area JSRT    area phantom grey JSRT  grey phantom
+==================== ============ ============ ========== ============
+right lung           16.9 +- 3.0  16.3 +- 2.7  172 +- 15  168 +- 16
+left lung            13.7 +- 2.7  13.1 +- 2.3  169 +- 17  171 +- 16
+heart                9.1 +- 1.4   9.3 +- 1.6   225 +- 9   228 +- 8
+right clavicle       0.98 +- 0.19 0.96 +- 0.18 188 +- 16  183 +- 14
+left clavicle        0.97 +- 0.19 0.94 +- 0.17 186 +- 16  186 +- 15
+clavicles over lung  1.72 +- 0.34 1.70 +- 0.29 184 +- 16  180 +- 15
+clavicles elsewhere  0.23 +- 0.10 0.20 +- 0.13 213 +- 13  220 +- 10
+background           60.1 +- 6.1  61.1 +- 5.0  196 +- 15  196 +- 16
+==================== ============ ============ ========== ============
+
+Grey levels spread inside a lung by 22 in JSRT and 21 in the phantom. Measured with::
+
+    prepare_jsrt_scr("JSRT-SCR", "jsrt", size=128)
+    write_chest_phantom_dataset("phantom", size=128, num_training=60, num_validation=0, num_test=0, seed=0)
+    chest_statistics("jsrt"), chest_statistics("phantom")
+"""
 
 from __future__ import annotations
 

@@ -49,9 +49,7 @@ def band(line: np.ndarray, half_width: float | np.ndarray) -> np.ndarray:
     return np.concatenate([line + aside, (line - aside)[::-1]])
 
 
-def fill_polygons(
-    polygons: Iterable[np.ndarray], size: int, values: Sequence[float] | None = None
-) -> np.ndarray:
+def fill_polygons(polygons: Iterable[np.ndarray], size: int, values: Sequence[float] | None = None) -> np.ndarray:
     """Share of each pixel that the union of the polygons covers.
 
     Args:
@@ -68,5 +66,4 @@ def fill_polygons(
     for number, polygon in enumerate(polygons):
         value = 1.0 if values is None else values[number]
         draw.polygon([tuple(point) for point in np.asarray(polygon) * edge - 0.5], fill=round(255 * value))
-    blocks = np.asarray(canvas, dtype=np.float32).reshape(size, _OVERSAMPLING, size, _OVERSAMPLING)
-    return blocks.mean(axis=(1, 3)) / np.float32(255.0)
+    return np.asarray(canvas.reduce(_OVERSAMPLING), dtype=np.float32) / np.float32(255.0)
