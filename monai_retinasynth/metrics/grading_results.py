@@ -91,7 +91,8 @@ def read_grading_results(path: str | os.PathLike) -> dict[str, dict[str, Any]]:
         DataError: when the file is missing or is no such file.
     """
     results = read_result_entry(path, "grading", "grading results")
-    missing = sorted({key for report in results.values() for key in _NEEDED if key not in report})
+    reports = [report if isinstance(report, Mapping) else {} for report in results.values()]
+    missing = sorted({key for report in reports for key in _NEEDED if key not in report})
     if missing or not results:
         raise DataError(
             f"{path} cannot be read as grading results (it lacks {missing or 'every run'}); run the evaluation again"

@@ -53,5 +53,5 @@ def check_conditioning(
         if size and size != taken:
             raise ConfigError(
                 f"{setting} is {size}, but {name} takes {taken or f'no {what}'}: set {setting} to {taken}, or choose a "
-                f"generator that takes it, such as that of recipes/spade.json"
+                "generator that takes it, such as that of recipes/spade.json"
             )

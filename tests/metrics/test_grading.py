@@ -144,7 +144,8 @@ class TestGradingResults(unittest.TestCase):
 
     def test_wrong_files_are_named(self):
         path = self.folder / "grading.json"
-        for text in ("", "{}", json.dumps({"grading": {}}), json.dumps({"grading": {"REAL": {"images": 1}}})):
+        wrong = ({}, {"REAL": 3}, {"REAL": {"images": 1}})
+        for text in ("", "{}", *(json.dumps({"grading": content}) for content in wrong)):
             path.write_text(text)
             with (
                 self.subTest(text),
