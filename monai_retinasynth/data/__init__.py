@@ -17,7 +17,10 @@ from .chase_db1 import CHASE_DB1_SPLITS, ChaseDB1Dataset, list_chase_db1_cases
 from .checks import check_dataset, print_dataset_report
 from .convert_synthetic_set import CONVERSION_FORMATS, convert_synthetic_set
 from .datalist import DATALIST_NAME, SECTIONS, load_datalist, write_datalist
+from .declared_label_set import declared_label_set
+from .dot_dataset import write_dot_dataset
 from .drive import DriveDataset, list_drive_cases
+from .empty_dot_maps import count_empty_dot_maps
 from .estimate_grade import estimate_grade
 from .fgadr import FGADR_STRUCTURES, list_fgadr_cases, prepare_fgadr_lesions
 from .fundus_dataset import FundusDataset
@@ -46,7 +49,10 @@ from .prepare_idrid_discs import prepare_idrid_discs
 from .prepare_idrid_grading import prepare_idrid_grading
 from .prepare_idrid_lesions import prepare_idrid_lesions
 from .prepare_jsrt_scr import prepare_jsrt_scr
+from .prepare_radiographs import prepare_radiographs
+from .radiograph_folder import list_radiograph_cases
 from .radiograph_writer import RADIOGRAPH_SUFFIXES, synthetic_uid, write_class_indices, write_radiograph
+from .resize_dataset import resize_dataset
 from .seeded_latents_dataset import SeededLatentDataset
 from .synthetic_set_writer import SyntheticSetWriter
 from .training_fraction import choose_training_cases
@@ -55,6 +61,8 @@ from .training_origin import dataset_origins, refuse_grading_test_eyes
 from .training_references import LabelMapDataset, load_label_maps, training_colours
 
 __all__ = [
+    "resize_dataset",
+    "write_dot_dataset",
     "CASE_SECTIONS",
     "CHASE_DB1_SPLITS",
     "CONVERSION_FORMATS",
@@ -78,7 +86,9 @@ __all__ = [
     "check_dataset",
     "choose_training_cases",
     "convert_synthetic_set",
+    "count_empty_dot_maps",
     "dataset_origins",
+    "declared_label_set",
     "detect_layout",
     "estimate_grade",
     "find_idrid_links",
@@ -97,6 +107,7 @@ __all__ = [
     "list_jsrt_scr_cases",
     "list_paired_folder_cases",
     "list_photographs",
+    "list_radiograph_cases",
     "load_cases",
     "load_datalist",
     "load_graded_cases",
@@ -107,6 +118,7 @@ __all__ = [
     "prepare_idrid_grading",
     "prepare_idrid_lesions",
     "prepare_jsrt_scr",
+    "prepare_radiographs",
     "print_dataset_report",
     "read_idrid_grades",
     "read_idrid_links",

@@ -24,13 +24,15 @@ from .datalist import DATALIST_NAME, load_datalist
 from .drive import is_drive_layout, list_drive_cases
 from .paired_folders import is_paired_folders_layout, list_paired_folder_cases
 from .splits import hold_out
+from .training_fraction import choose_training_cases
 
 __all__ = ["CASE_SECTIONS", "LAYOUTS", "detect_layout", "load_cases"]
 
 LAYOUTS = ("datalist", "drive", "chase_db1", "paired_folders", "label_maps")
 CASE_SECTIONS = ("training", "validation", "test", "all")
 
-_SOURCE_KEYS = {"dataset_dir", "section", "layout", "num_cases", "val_count", "split"}
+_SOURCE_KEYS = {"dataset_dir", "section", "layout", "num_cases", "val_count", "split", "fraction", "fraction_seed"}
+_CASE_KEYS = {"image", "label", "vessel", "fov", "masks", "target", "case_id", "source"}
 
 
 def load_cases(
@@ -47,7 +49,9 @@ def load_cases(
     Args:
         dataset_dir: folder of the data set; or a list of folders, or of dictionaries with `dataset_dir` and perhaps a
             `section`, `layout`, `num_cases`, `val_count` or `split` of their own, whose cases are joined in this order
-            (mixing real and synthetic data).
+            (mixing real and synthetic data). A dictionary may also have a `fraction` (and `fraction_seed`, 0 by
+            default): the share of its training cases that is used, see `choose_training_cases`; other sections stay
+            whole.
         section: `"training"`, `"validation"`, `"test"` or `"all"`.
         layout: `"datalist"` (a folder with datalist.json), `"drive"`, `"chase_db1"`, `"paired_folders"`
             (train/image, train/mask, test/image, test/mask), `"label_maps"` (a folder of label map files without
@@ -60,11 +64,14 @@ def load_cases(
 
     Returns:
         case dictionaries with absolute paths: `image` and `label`, or `image`, `vessel` and perhaps `fov`; `case_id`,
-        `source`, and `grade` where all cases have one. Every case has the same keys apart from the files (and, with
-        `partial_grades`, the grade).
+        `source`, and `grade` where all cases have one; where a data list has them, `masks` (organ -> path) and `target`
+        (path of a second label map). Every case has the same keys apart from the files (and, with `partial_grades`,
+        the grade).
 
     Raises:
-        DataError: When a folder is missing or empty, a case lacks its files, or there are fewer than `num_cases`.
+        ConfigError: When a `fraction` is no share.
+        DataError: When a folder is missing or empty, a case lacks its files, there are fewer than `num_cases`, or a
+            fraction leaves no case.
     """
     if section not in CASE_SECTIONS:
         raise DataError(f"unknown section {section!r}, use one of {list(CASE_SECTIONS)}")
@@ -88,7 +95,7 @@ def load_cases(
             f"{len(cases) - with_image} of {len(cases)} cases have no photograph, the first is {bare['label']}"
         )
     graded = partial_grades or all("grade" in case for case in cases)
-    keys = {"image", "label", "vessel", "fov", "case_id", "source"} | ({"grade"} if graded else set())
+    keys = _CASE_KEYS | ({"grade"} if graded else set())
     return [{key: value for key, value in case.items() if key in keys} for case in cases]
 
 
@@ -121,7 +128,14 @@ def detect_layout(folder: str | os.PathLike) -> str:
 
 
 def _load_folder(
-    dataset_dir: str | os.PathLike, section: str, layout: str, val_count: int, split: str | None, num_cases: int | None
+    dataset_dir: str | os.PathLike,
+    section: str,
+    layout: str,
+    val_count: int,
+    split: str | None,
+    num_cases: int | None,
+    fraction: float = 1.0,
+    fraction_seed: int = 0,
 ) -> list[dict[str, Any]]:
     if section not in CASE_SECTIONS:
         raise DataError(f"unknown section {section!r} for {dataset_dir}, use one of {list(CASE_SECTIONS)}")
@@ -146,6 +160,8 @@ def _load_folder(
             f"no {'case' if section == 'all' else section + ' case'} in {folder} (layout {layout}, val_count "
             f"{val_count}). Choose another section, raise val_count for validation, or add cases"
         )
+    if section == "training" and fraction != 1.0:
+        cases = choose_training_cases(cases, None, fraction, fraction_seed, f"section 'training' of {folder}")
     return _first(cases, num_cases, str(folder), section)
 
 
@@ -176,15 +192,18 @@ def _datalist_cases(folder: Path, section: str, val_count: int) -> list[dict[str
 
 
 def _absolute(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    result = dict(case)
-    for key in ("image", "label"):
-        if key in result:
-            result[key] = str(folder / result[key])
-            if not os.path.isfile(result[key]):
-                raise DataError(
-                    f"the {key} of case {case['case_id']} is missing: {result[key]}, named in "
-                    f"{folder / DATALIST_NAME}. Restore the file or write the data set again"
-                )
+    def absolute(path: str, what: str) -> str:
+        full = str(folder / path)
+        if not os.path.isfile(full):
+            raise DataError(
+                f"the {what} of case {case['case_id']} is missing: {full}, named in {folder / DATALIST_NAME}. Restore "
+                "the file or write the data set again"
+            )
+        return full
+
+    result = {**case, **{key: absolute(case[key], key) for key in ("image", "label", "target") if key in case}}
+    if "masks" in case:
+        result["masks"] = {organ: absolute(path, f"mask of {organ}") for organ, path in case["masks"].items()}
     return result
 
 

@@ -44,11 +44,11 @@ def convert_synthetic_set(
     """Write a synthetic set of grey pictures as NIfTI or DICOM files, in folders of the same names.
 
     Interrupted, it goes on where it stopped: files that are there are whole, and are kept. A case's DICOM files (image,
-    label map, organ masks) form one study, whose UIDs follow from the case's name and provenance (seed, index,
+    label maps, organ masks) form one study, whose UIDs follow from the case's name and provenance (seed, index,
     checkpoint), so that a repeated conversion gives the same files. Masks become pictures of 0 and white.
 
     Args:
-        dataset_dir: the synthetic set: images/ and labels/ of PNG files, perhaps masks, and `datalist.json`.
+        dataset_dir: the synthetic set: images/ and labels/ of PNG files, perhaps masks or targets, and `datalist.json`.
         output_dir: folder for the converted set, not the same one.
         format: `"nifti"` (.nii.gz) or `"dicom"` (.dcm).
         bits: bits stored of an image's pixel: 8, 12 or 16.
@@ -59,7 +59,7 @@ def convert_synthetic_set(
 
     Raises:
         DataError: When a case is real (a DICOM file would call it synthetic), a file is missing, damaged or in colour,
-            two files would get one name, or `output_dir` holds another conversion.
+            two files would get one name, targets are of an unknown label set, or `output_dir` holds another conversion.
         ConfigError: When `format`, `bits` or `modality` are not possible.
     """
     if format not in CONVERSION_FORMATS:
@@ -107,6 +107,16 @@ def convert_synthetic_set(
                     path, read_label_map(png, label_set), label_set, modality, **of
                 ),
             )
+            if "target" in case:
+                if "target_label_set" not in content:
+                    raise DataError(f"{source / DATALIST_NAME} has targets and no target_label_set; write it again")
+                targets = get_label_set(content["target_label_set"])
+                converted["target"] = convert(
+                    case["target"],
+                    lambda path, png, of=identity, labels=targets: write_class_indices(
+                        path, read_label_map(png, labels), labels, modality, description="Target label map", **of
+                    ),
+                )
             if "image" in case:
                 converted["image"] = convert(
                     case["image"],

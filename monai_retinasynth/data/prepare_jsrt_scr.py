@@ -21,11 +21,16 @@ import numpy as np
 from tqdm import tqdm
 
 from .._version import __version__
-from ..transforms.resample_area import resample_area
-from ..utils.errors import ConfigError, DataError
-from ..utils.image_io import from_picture, open_image, to_picture
+from ..utils.errors import ConfigError
+from ..utils.image_io import open_image
 from ..utils.label_set import CHEST_ORGAN
-from .chest_folder import chest_case_files, is_chest_case_finished, write_chest_case
+from .chest_folder import (
+    check_chest_size,
+    chest_case_files,
+    is_chest_case_finished,
+    reduce_chest_case,
+    write_chest_case,
+)
 from .datalist import write_datalist
 from .jsrt_scr import list_jsrt_scr_cases
 from .prepare_lesions import read_two_valued_mask
@@ -82,8 +87,7 @@ def prepare_jsrt_scr(
     """
     if not jsrt_dir:
         raise ConfigError("no folder of JSRT is given; set jsrt_dir to the one that holds images and masks")
-    if size < 32:
-        raise ConfigError(f"size must be 32 pixels or more, for clavicles are thin, got {size}")
+    check_chest_size(size)
     cases = {
         section: list_jsrt_scr_cases(jsrt_dir, section, val_count, split)
         for section in ("training", "validation", "test")
@@ -117,21 +121,5 @@ def prepare_jsrt_scr(
 def _reduce(case: Mapping[str, Any], size: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Radiograph, uint8 (size, size), and bool masks of that size."""
     radiograph = np.asarray(open_image(case["image"], "L"))
-    masks = {}
-    for organ, path in case["masks"].items():
-        mask = read_two_valued_mask(path)
-        if mask.shape != radiograph.shape:
-            raise DataError(
-                f"sizes differ: {case['image']} is {radiograph.shape[1]} x {radiograph.shape[0]}, {path} is "
-                f"{mask.shape[1]} x {mask.shape[0]} (width x height). Give each radiograph masks of its own size"
-            )
-        if not mask.any():
-            raise DataError(f"the mask of {organ} {path} is empty; outline the organ, or take the radiograph away")
-        masks[organ] = _plane(mask, size) > 0.5 - 1e-6  # a half counts, whatever the rounding
-        if not masks[organ].any():
-            raise DataError(f"nothing is left of {organ} {path} at {size} pixels; raise size, or correct the mask")
-    return np.rint(_plane(radiograph, size)).astype(np.uint8), masks
-
-
-def _plane(picture: np.ndarray, size: int) -> np.ndarray:
-    return to_picture(resample_area(from_picture(picture), (size, size)))[..., 0]
+    masks = {organ: read_two_valued_mask(path) for organ, path in case["masks"].items()}
+    return reduce_chest_case(radiograph, masks, size, case["image"], case["masks"])

@@ -24,7 +24,7 @@ import torch
 from ..utils.atomic_file import atomic_write
 from ..utils.distributed import process_rank
 from ..utils.errors import DataError
-from ..utils.image_io import read_label_map, read_rgb, to_picture, write_label_map, write_rgb
+from ..utils.image_io import read_label_map, read_rgb, to_picture, write_grey, write_label_map, write_rgb
 from ..utils.label_set import LabelSet, get_label_set
 from .datalist import DATALIST_NAME, SECTIONS, load_datalist, write_datalist
 
@@ -37,7 +37,8 @@ class SyntheticSetWriter:
     """A data set folder that is filled by index: `labels/synthetic_00012.png`, `images/synthetic_00012.png`, and in the
     end `datalist.json`.
 
-    Files appear whole or not at all, the label map before the photograph: a case with all its files is a finished case.
+    Files appear whole or not at all, the label map before the picture: a case with all its files is a finished case.
+    Photographs are written as RGB, radiographs (one channel) as 8-bit grey PNGs.
 
     Args:
         output_dir: folder of the data set.
@@ -95,7 +96,8 @@ class SyntheticSetWriter:
         Args:
             index: number of the sample.
             label: class indices: tensor of shape (1, X, Y), or ordinary array of shape (H, W).
-            image: photograph: tensor of shape (3, X, Y), values -1..1, or ordinary uint8 array of shape (H, W, 3).
+            image: photograph or radiograph: tensor of shape (3, X, Y) or (1, X, Y), values -1..1, or ordinary uint8
+                array of shape (H, W, 3) or (H, W).
 
         Raises:
             DataError: When shapes or values are wrong, the disk is full, or the folder holds samples of another
@@ -115,7 +117,8 @@ class SyntheticSetWriter:
         self.image_path(index).unlink(missing_ok=True)
         write_label_map(self.label_path(index), label_picture, self.label_set)
         if image_picture is not None:
-            write_rgb(self.image_path(index), image_picture)
+            write = write_grey if image_picture.ndim == 2 else write_rgb
+            write(self.image_path(index), image_picture)
         self._check_provenance(create=True)
 
     def finalize(
@@ -203,9 +206,13 @@ class SyntheticSetWriter:
     def _image_picture(self, index: int, image: torch.Tensor | np.ndarray) -> np.ndarray:
         if not isinstance(image, torch.Tensor):
             return np.asarray(image)
-        if image.ndim != 3 or image.shape[0] != 3:
-            raise DataError(f"sample {index}: a photograph tensor has shape (3, X, Y), got {tuple(image.shape)}")
+        if image.ndim != 3 or image.shape[0] not in (1, 3):
+            raise DataError(
+                f"sample {index}: a picture is a tensor of shape (3, X, Y), or (1, X, Y) for a grey one, got "
+                f"{tuple(image.shape)}"
+            )
         values = image.detach().float()
         if not bool(torch.isfinite(values).all()):
             raise DataError(f"sample {index}: the photograph holds values that are not finite; has training diverged?")
-        return to_picture(((values.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8))
+        picture = to_picture(((values.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8))
+        return picture[..., 0] if picture.shape[2] == 1 else picture

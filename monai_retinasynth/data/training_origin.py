@@ -32,20 +32,25 @@ def dataset_origins(dataset_dir: Any) -> list[dict[str, Any]]:
     """Name and provenance of the data sets in a folder or several, as far as they have a `datalist.json`.
 
     Args:
-        dataset_dir: folder, or a list of folders; a list of cases, None or "" has no origin.
+        dataset_dir: folder, dictionary with `dataset_dir` as `load_cases` takes it, or a list of these; a list of
+            cases, None or "" has no origin.
 
     Returns:
-        a dictionary a data set: `name` and, where there is one, `provenance`; no paths.
+        a dictionary a data set: `name` and, where there are any, `provenance`, `fraction` and `fraction_seed`; no
+        paths.
 
     Raises:
         DataError: When a `datalist.json` cannot be read.
     """
-    folders = [dataset_dir] if isinstance(dataset_dir, (str, os.PathLike)) else dataset_dir
+    folders = [dataset_dir] if isinstance(dataset_dir, (str, os.PathLike, Mapping)) else dataset_dir
     origins = []
-    for folder in folders if isinstance(folders, Sequence) else ():
+    for source in folders if isinstance(folders, Sequence) else ():
+        settings = source if isinstance(source, Mapping) else {"dataset_dir": source}
+        folder = settings.get("dataset_dir")
         if folder and isinstance(folder, (str, os.PathLike)) and (Path(folder) / DATALIST_NAME).is_file():
-            content = load_datalist(folder)
-            origins.append({key: content[key] for key in ("name", "provenance") if key in content})
+            content = {**load_datalist(folder), **settings}
+            kept = ("name", "provenance", "fraction", "fraction_seed")
+            origins.append({key: content[key] for key in kept if key in content})
     return origins
 
 

@@ -17,6 +17,7 @@ from .growth import GrowthPhase, ProgressiveGrowthSchedule
 from .latent_gan_trainer import LatentGanTrainer
 from .paired_gan_trainer import PairedGanTrainer
 from .prepare_batch import PrepareLatentBatch, PrepareTranslationBatch
+from .segmentation_organs import select_segmentation_organs
 from .segmentation_sources import (
     SEGMENTATION_REGIMES,
     SegmentationSource,
@@ -43,6 +44,7 @@ __all__ = [
     "TwoPlayerTrainer",
     "count_for_share",
     "segmentation_run_name",
+    "select_segmentation_organs",
     "select_segmentation_source",
     "select_segmentation_targets",
 ]

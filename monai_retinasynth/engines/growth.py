@@ -40,6 +40,8 @@ class ProgressiveGrowthSchedule:
         fade_images: images during which a new resolution is faded in; one number or one per resolution after the first.
         stabilise_images: images at full weight of each resolution; one number or one per resolution.
         batch_sizes: joint batch over all processes; one number, or a number for each resolution.
+        total_images: when given, all numbers of images are scaled in proportion so that they add up to it: the same
+            course in a budget of one's own.
 
     Raises:
         ConfigError: When the numbers do not fit together.
@@ -51,12 +53,15 @@ class ProgressiveGrowthSchedule:
         fade_images: int | Sequence[int],
         stabilise_images: int | Sequence[int],
         batch_sizes: int | dict[int, int],
+        total_images: int | None = None,
     ) -> None:
         self.resolutions = [int(r) for r in resolutions]
         if not self.resolutions or sorted(set(self.resolutions)) != self.resolutions:
             raise ConfigError(f"resolutions must be ascending and not empty, got {list(resolutions)}.")
         self.stabilise_images = _per_item(stabilise_images, len(self.resolutions), "stabilise_images")
         self.fade_images = [0, *_per_item(fade_images, len(self.resolutions) - 1, "fade_images")]
+        if total_images is not None:
+            self._scale(int(total_images))
         if isinstance(batch_sizes, int):
             self.batch_sizes = dict.fromkeys(self.resolutions, batch_sizes)
         else:  # JSON writes the keys of a dictionary as strings
@@ -64,6 +69,20 @@ class ProgressiveGrowthSchedule:
         missing = [r for r in self.resolutions if self.batch_sizes.get(r, 0) < 1]
         if missing:
             raise ConfigError(f"batch_sizes names no positive batch size for the resolutions {missing}.")
+
+    def _scale(self, total: int) -> None:
+        counts = [*self.fade_images[1:], *self.stabilise_images]
+        if total < len(counts):
+            raise ConfigError(
+                f"total_images is {total}, but {len(self.resolutions)} resolutions have {len(counts)} phases of one "
+                "image or more each: give more images."
+            )
+        # cumulative rounding: the parts add up exactly, and none is empty
+        spare, whole = total - len(counts), sum(counts)
+        ends = [round(spare * sum(counts[: k + 1]) / whole) for k in range(len(counts))]
+        scaled = [1 + end - start for start, end in zip([0, *ends], ends)]
+        self.fade_images = [0, *scaled[: len(self.resolutions) - 1]]
+        self.stabilise_images = scaled[len(self.resolutions) - 1 :]
 
     @property
     def total_images(self) -> int:

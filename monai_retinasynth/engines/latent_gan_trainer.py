@@ -229,7 +229,8 @@ def _reduced(reals: torch.Tensor, resolution: int, alpha: float) -> torch.Tensor
     """Reals averaged down to `resolution`, crossfaded with the resolution below while alpha < 1."""
     if min(reals.shape[-2:]) < resolution:
         raise ConfigError(f"reals of {tuple(reals.shape[-2:])} px cannot train resolution {resolution}: reduce less.")
-    reals = F.adaptive_avg_pool2d(reals, resolution)
+    if tuple(reals.shape[-2:]) != (resolution, resolution):
+        reals = F.adaptive_avg_pool2d(reals, resolution)
     if alpha < 1.0:
         below = F.interpolate(F.avg_pool2d(reals, 2), scale_factor=2, mode="nearest")
         reals = torch.lerp(below, reals, alpha)

@@ -19,6 +19,7 @@ from .grade_predictions import GradePredictionsHandler
 from .grading_report import GradingReportHandler
 from .image_grid import ImageGridHandler
 from .lesion_report import LesionReportHandler
+from .organ_report import OrganReportHandler
 from .progress_bar import TrainingProgressBar
 from .synthetic_set_saver import SyntheticSetSaver
 from .tensorboard_losses import TensorBoardLosses
@@ -33,6 +34,7 @@ __all__ = [
     "GradingReportHandler",
     "ImageGridHandler",
     "LesionReportHandler",
+    "OrganReportHandler",
     "SyntheticSetSaver",
     "TensorBoardLosses",
     "TrainingCheckpoint",

@@ -35,8 +35,9 @@ __all__ = ["ImageGridHandler", "as_picture"]
 class ImageGridHandler:
     """Draws grids ``label map | synthetic | real`` (``synthetic | real`` where there is no condition), on rank 0.
 
-    A tensor with one channel is a class index; one with as many channels as there are classes, which add up to 1, holds
-    class probabilities; both are shown in the label set's colours. Anything else is RGB in [-1, 1].
+    Whole numbers in one channel are class indices; as many channels as there are classes, which add up to 1, are class
+    probabilities; both are shown in the label set's colours. Anything else is a picture in [-1, 1], with one channel a
+    grey one.
 
     Args:
         label_set: name, object or plain form of the label set.
@@ -54,6 +55,8 @@ class ImageGridHandler:
         label_key: key of the label map (B, 1, X, Y) in the batch, class 0 outside the field of view; for `colour_key`.
         source_channels: how many of the condition's channels are shown, as further ones hold coordinates; None for
             those of a one-hot label map.
+        target_label_set: label set of the synthetic and the real column where a translator draws label maps of dot
+            maps; None where it draws pictures.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class ImageGridHandler:
         colour_key: str | None = None,
         label_key: str = "label",
         source_channels: int | None = None,
+        target_label_set: str | LabelSet | Mapping[str, Any] | None = None,
     ) -> None:
         wants_tensorboard = log_dir is not None or summary_writer is not None or save_dir is None
         self.source = WriterSource(summary_writer, log_dir) if wants_tensorboard else None
@@ -83,6 +87,7 @@ class ImageGridHandler:
         self.colour_key = colour_key
         self.label_key = label_key
         self.source_channels = self.label_set.num_classes if source_channels is None else source_channels
+        self.target_label_set = None if target_label_set is None else get_label_set(target_label_set)
 
     def attach(self, engine: Engine) -> None:
         """Register with a trainer; ranks other than 0 stay silent."""
@@ -105,6 +110,7 @@ class ImageGridHandler:
         """The grid as an RGB picture (H, W, 3), uint8."""
         output = engine.state.output
         title = "label map" if self.source_channels == self.label_set.num_classes else "source"
+        title = title if self.target_label_set is None else "dot map"
         columns = {title: self._condition(output)}
         if self.network is None:
             columns["synthetic"] = batch_of(output, "fakes", self.max_images)
@@ -117,7 +123,9 @@ class ImageGridHandler:
                 columns[name] = self._coloured(columns[name], batch[self.colour_key], batch[self.label_key])
         shown = {title: column for title, column in columns.items() if column is not None}
         rows = min(len(column) for column in shown.values())
-        pictures = [[as_picture(column[row], self.label_set) for column in shown.values()] for row in range(rows)]
+        drawn_sets = dict.fromkeys(("synthetic", "real"), self.target_label_set or self.label_set)
+        sets = [drawn_sets.get(name, self.label_set) for name in shown]
+        pictures = [[as_picture(c[row], s) for c, s in zip(shown.values(), sets)] for row in range(rows)]
         return image_grid([[_enlarged(picture) for picture in row] for row in pictures], titles=list(shown))
 
     def _coloured(self, images: torch.Tensor, colours: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
@@ -133,12 +141,19 @@ class ImageGridHandler:
 
 
 def as_picture(image: torch.Tensor, label_set: LabelSet) -> np.ndarray:
-    """A tensor (C, X, Y) as an RGB picture (H, W, 3): label maps in the label set's colours, others from [-1, 1]."""
+    """A tensor (C, X, Y) as an RGB picture (H, W, 3): label maps in the label set's colours, others from [-1, 1].
+
+    One channel is a class index where the tensor holds whole numbers, else a grey picture or a mask in [-1, 1]. Class
+    probabilities followed by a picture, which a generator makes together, are shown side by side.
+    """
+    if image.shape[0] == 1 and not image.is_floating_point():
+        return label_set.colorize(to_picture(image)[..., 0])
     image = image.detach().float().cpu()
-    if image.shape[0] == 1 and image.min() < 0:  # a mask in [-1, 1]
-        image = image.expand(3, -1, -1)
+    classes = label_set.num_classes
+    if image.shape[0] in (classes + 1, classes + 3) and _are_probabilities(image[:classes]):
+        return np.concatenate([as_picture(part, label_set) for part in (image[:classes], image[classes:])], axis=1)
     if image.shape[0] == 1:
-        return label_set.colorize(to_picture(image.round().to(torch.uint8))[..., 0])
+        image = image.expand(3, -1, -1)
     if image.shape[0] == label_set.num_classes and _are_probabilities(image):
         # mixed by probability: at a low resolution no pixel is more vessel than retina, and argmax would hide them all
         colors = torch.tensor(label_set.colors, dtype=torch.float32)

@@ -35,7 +35,7 @@ class SyntheticSetSaver:
     Args:
         writer: the data set to fill.
         label_key: class indices (1, X, Y) of a sample.
-        image_key: photograph (3, X, Y) in [-1, 1], or None where label maps alone are made.
+        image_key: photograph (3, X, Y) or grey picture (1, X, Y) in [-1, 1], or None where label maps alone are made.
         index_key: number of the sample.
         section: section of the data list.
         indices: all numbers that the finished set must have; None takes what is in the folder.

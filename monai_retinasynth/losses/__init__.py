@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Losses: adversarial, gradient penalties, feature matching, perceptual, of a style's distribution."""
+"""Losses: adversarial, gradient penalties, feature matching, perceptual, of styles and of class probabilities."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from .feature_matching import FeatureMatchingLoss
 from .kl_divergence import kl_divergence_loss
 from .penalties import R1Penalty, WassersteinGradientPenalty
 from .perceptual import VGGPerceptualLoss
+from .probability_cross_entropy import ProbabilityCrossEntropyLoss
 
 __all__ = [
     "ADVERSARIAL_KINDS",
     "DiscriminatorLoss",
     "FeatureMatchingLoss",
     "GeneratorLoss",
+    "ProbabilityCrossEntropyLoss",
     "R1Penalty",
     "VGGPerceptualLoss",
     "WassersteinGradientPenalty",

@@ -30,6 +30,8 @@ from .morphometry import (
     morphometry_table,
     vessel_morphometry,
 )
+from .organ_results import ORGAN_RESULTS_STEM, print_organ_results, read_organ_results, write_organ_results
+from .organ_segmentation import ORGAN_GROUPS, ORGAN_SCORE_NAMES, OrganSegmentationReport
 from .segmentation_results import (
     print_segmentation_results,
     read_segmentation_results,
@@ -48,10 +50,14 @@ __all__ = [
     "LESION_STATISTICS_KEYS",
     "MORPHOMETRY_KEYS",
     "OPERATING_POINTS",
+    "ORGAN_GROUPS",
+    "ORGAN_RESULTS_STEM",
+    "ORGAN_SCORE_NAMES",
     "SCORE_NAMES",
     "GradingReport",
     "ImageFidelityReport",
     "LesionSegmentationReport",
+    "OrganSegmentationReport",
     "TrivialBaselines",
     "VesselSegmentationReport",
     "box_counting_dimension",
@@ -71,15 +77,18 @@ __all__ = [
     "print_fidelity_results",
     "print_grading_results",
     "print_lesion_results",
+    "print_organ_results",
     "print_segmentation_results",
     "read_fidelity_results",
     "read_grading_results",
     "read_lesion_results",
+    "read_organ_results",
     "read_segmentation_results",
     "vessel_morphometry",
     "write_fidelity_results",
     "write_grade_predictions",
     "write_grading_results",
     "write_lesion_results",
+    "write_organ_results",
     "write_segmentation_results",
 ]

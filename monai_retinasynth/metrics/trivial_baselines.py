@@ -103,6 +103,8 @@ class TrivialBaselines:
         outside_class: class index outside the field of view.
         outside_colour: what the own-colour and the mean-colour baseline have outside the field of view, three numbers
             in [0, 255]; the same as the generated photographs get.
+        image_channels: 3 for photographs; 1 for grey pictures, which have no colour and the mean picture as their only
+            baseline.
     """
 
     def __init__(
@@ -118,10 +120,14 @@ class TrivialBaselines:
         label_key: str = "label",
         outside_class: int = 0,
         outside_colour: Sequence[float] = (0.0, 0.0, 0.0),
+        image_channels: int = 3,
     ) -> None:
+        self.image_channels = image_channels
         self.outside_colour = tuple(float(level) for level in outside_colour)
         self.arguments = (dataset_dir, "training", layout, num_cases, val_count, split)
-        self.load = LoadFundusCased(label_set=label_set, image_dtype="uint8", spatial_size=spatial_size)
+        self.load = LoadFundusCased(
+            label_set=label_set, image_dtype="uint8", spatial_size=spatial_size, image_channels=image_channels
+        )
         self.baseline_cases = None if baseline_cases is None else [str(name) for name in baseline_cases]
         self.label_key = label_key
         self.outside_class = outside_class
@@ -129,6 +135,8 @@ class TrivialBaselines:
 
     def callables(self) -> dict[str, Callable[[Mapping[str, Any]], torch.Tensor | None]]:
         """The baselines by the name of their row."""
+        if self.image_channels == 1:
+            return {"mean_photograph": self.mean_photograph}
         return {
             "mean_photograph": self.mean_photograph,
             "mean_photograph_own_colour": self.mean_photograph_own_colour,

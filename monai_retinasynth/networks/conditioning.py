@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Whether a network takes the grades, styles and noise that a configuration gives it."""
+"""Whether a network takes the grades, styles and noise, and makes the images, that a configuration speaks of."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def check_conditioning(
     num_conditions: int | None = None,
     style_size: int | None = None,
     noise_channels: int | None = None,
+    image_channels: int | None = None,
 ) -> None:
     """Compare a configuration with what a network was made for, before anything is trained or generated.
 
@@ -36,6 +37,8 @@ def check_conditioning(
             the question out.
         style_size: size of the style vectors that are drawn for it. 0 or None: a network with styles may go without.
         noise_channels: channels of noise, of the size of the condition, that are drawn for it; likewise.
+        image_channels: channels of the image that it makes together with a label map, 0 for none; None leaves the
+            question out.
 
     Raises:
         ConfigError: When the network was made for something else.
@@ -55,3 +58,10 @@ def check_conditioning(
                 f"{setting} is {size}, but {name} takes {taken or f'no {what}'}: set {setting} to {taken}, or choose a "
                 "generator that takes it, such as that of recipes/spade.json"
             )
+    made = getattr(network, "image_channels", 0)
+    if image_channels is not None and image_channels != made:
+        raise ConfigError(
+            f"image_channels is {image_channels}, but {name} makes {made or 'no'} image channels beside the label map: "
+            "choose a generator that does, such as the growing one, or set image_channels to "
+            f"{made}"
+        )

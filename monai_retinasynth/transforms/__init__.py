@@ -48,6 +48,16 @@ from .dot_map import (
 )
 from .field_of_view import DeriveFieldOfViewD, DeriveFieldOfViewd, DeriveFieldOfViewDict, derive_field_of_view
 from .fill_field_of_view import FillFieldOfView, FillFieldOfViewD, FillFieldOfViewd, FillFieldOfViewDict
+from .fit_image import (
+    ExpandImageD,
+    ExpandImaged,
+    ExpandImageDict,
+    ReduceImageD,
+    ReduceImaged,
+    ReduceImageDict,
+    expand_image,
+    reduce_image,
+)
 from .fov_colour import (
     FieldOfViewColour,
     FieldOfViewColourD,
@@ -75,6 +85,7 @@ from .fov_coordinates import (
 from .fundus_reader import FundusReader
 from .link_thin_class import link_thin_class
 from .load_fundus_case import LoadFundusCaseD, LoadFundusCased, LoadFundusCaseDict
+from .load_organ_masks import LoadOrganMasksD, LoadOrganMasksd, LoadOrganMasksDict
 from .move_structure import mirror_disc, move_disc
 from .radiograph_reader import RadiographReader, read_class_indices, read_radiograph
 from .random_rigid_batch import RandomFlipRotateBatch
@@ -93,6 +104,14 @@ from .soften_one_hot import SoftenOneHot
 from .square_photograph import SquarePhotographD, SquarePhotographd, SquarePhotographDict, square_photograph
 
 __all__ = [
+    "ExpandImageD",
+    "ExpandImageDict",
+    "ExpandImaged",
+    "ReduceImageD",
+    "ReduceImageDict",
+    "ReduceImaged",
+    "expand_image",
+    "reduce_image",
     "AugmentationParameters",
     "AugmentationStrengths",
     "ComposeFundusLabelMapD",
@@ -125,6 +144,9 @@ __all__ = [
     "LoadFundusCaseD",
     "LoadFundusCaseDict",
     "LoadFundusCased",
+    "LoadOrganMasksD",
+    "LoadOrganMasksDict",
+    "LoadOrganMasksd",
     "NormalizeFieldOfViewColour",
     "NormalizeFieldOfViewColourD",
     "NormalizeFieldOfViewColourDict",

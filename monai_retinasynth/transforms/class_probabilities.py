@@ -31,6 +31,7 @@ from monai.transforms import MapTransform
 from monai.utils import TransformBackends
 
 from ..utils.errors import DataError
+from .fit_grid import area_matrix, cubic_matrix, fit_grid
 from .link_thin_class import link_thin_class
 
 __all__ = [
@@ -65,9 +66,9 @@ def reduce_label_map(index: torch.Tensor, num_classes: int, size: Sequence[int])
     highest = int(index.max())
     if highest >= num_classes or int(index.min()) < 0:
         raise DataError(f"the label map holds the value {highest}, there are {num_classes} classes")
-    step, offsets = _fit(index.shape[1:], size)
-    along_x = _area_matrix(index.shape[1], int(size[0]), step, offsets[0]).to(index.device)
-    along_y = _area_matrix(index.shape[2], int(size[1]), step, offsets[1]).to(index.device)
+    step, offsets = fit_grid(index.shape[1:], size)
+    along_x = area_matrix(index.shape[1], int(size[0]), step, offsets[0]).to(index.device)
+    along_y = area_matrix(index.shape[2], int(size[1]), step, offsets[1]).to(index.device)
     # classes 1.. by averaging, class 0 is the rest: what lies beyond the map's border counts as class 0
     classes = torch.arange(1, num_classes, device=index.device)[:, None, None]
     others = along_x @ (index == classes).float() @ along_y.T
@@ -150,40 +151,12 @@ def calibrate_class_weights(
     return result
 
 
-def _fit(fine: Sequence[int], coarse: Sequence[int]) -> tuple[float, tuple[float, float]]:
-    """Fine pixels per coarse pixel, and the fine coordinates at which the coarse grid begins (0 or negative)."""
-    step = max(fine[0] / coarse[0], fine[1] / coarse[1])
-    return step, ((fine[0] - step * coarse[0]) / 2, (fine[1] - step * coarse[1]) / 2)
-
-
-def _area_matrix(fine: int, coarse: int, step: float, offset: float) -> torch.Tensor:
-    """(coarse, fine) matrix of the share of each coarse cell that each fine pixel covers."""
-    left = offset + step * torch.arange(coarse, dtype=torch.float64)[:, None]
-    pixel = torch.arange(fine, dtype=torch.float64)[None, :]
-    overlap = torch.minimum(left + step, pixel + 1) - torch.maximum(left, pixel)
-    return (overlap.clamp_(min=0) / step).float()
-
-
-def _cubic_matrix(fine: int, coarse: int, step: float, offset: float) -> torch.Tensor:
-    """(fine, coarse) matrix of cubic interpolation (Keys 1981, a = -1/2), edges repeated; wider if step < 1."""
-    width = max(1.0, 1.0 / step)
-    centre = (torch.arange(fine, dtype=torch.float64) + 0.5 - offset) / step - 0.5
-    reach = int(2 * width) + 2
-    taps = centre.floor().long()[:, None] + torch.arange(1 - reach, reach + 1)[None, :]
-    x = ((centre[:, None] - taps) / width).abs()
-    near, far = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
-    weight = torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
-    weight /= weight.sum(dim=1, keepdim=True)
-    matrix = torch.zeros(fine, coarse, dtype=torch.float64)
-    return matrix.scatter_add_(1, taps.clamp(0, coarse - 1), weight).float()
-
-
 def _interpolate(prob: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     if prob.ndim != 3:
         raise ValueError(f"expected probabilities of shape (C, x, y), got {tuple(prob.shape)}")
-    step, offsets = _fit(size, prob.shape[1:])
-    along_x = _cubic_matrix(int(size[0]), prob.shape[1], step, offsets[0]).to(prob.device)
-    along_y = _cubic_matrix(int(size[1]), prob.shape[2], step, offsets[1]).to(prob.device)
+    step, offsets = fit_grid(size, prob.shape[1:])
+    along_x = cubic_matrix(int(size[0]), prob.shape[1], step, offsets[0]).to(prob.device)
+    along_y = cubic_matrix(int(size[1]), prob.shape[2], step, offsets[1]).to(prob.device)
     return (along_x @ prob.float() @ along_y.T).clamp_(min=0)
 
 

@@ -13,7 +13,7 @@ the picture's axes run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,10 @@ class GreyLevels:
         if down in ("S", "A"):
             values, down = values[::-1], "I" if down == "S" else "P"
         return GreyLevels(values, self.black, self.white, self.clip, self.inverted, right, down, self.range_from)
+
+    def turn(self, values: np.ndarray) -> np.ndarray:
+        """Turn another array (H, W), such as a mask on this picture, as `upright` turns the picture."""
+        return replace(self, values=values).upright().values
 
     def to_unit(self, name: str, value_range: tuple[float, float] | None = None) -> np.ndarray:
         """Scale to black 0 and white 1.

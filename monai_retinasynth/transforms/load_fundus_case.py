@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A fundus case from its files: the photograph and its label map, composed from whatever masks the data set has."""
+"""A case from its files: the photograph (or radiograph) and its label map, composed from whatever masks there are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from monai.transforms import Transform
 from monai.utils import ensure_tuple_rep
 
 from ..utils.errors import ConfigError, DataError
-from ..utils.image_io import from_picture, read_label_map, read_mask, read_rgb, to_picture
+from ..utils.image_io import from_picture, open_image, read_label_map, read_mask, read_rgb, to_picture
 from ..utils.label_set import LESION_CLASSES, LabelSet, get_label_set
 from .compose_label_map import compose_fundus_label_map
 from .field_of_view import derive_field_of_view
@@ -39,8 +39,8 @@ class LoadFundusCased(Transform):
     which is read from the `fov` file or, when there is none, derived from the photograph.
 
     Input: `image` (path; may be missing where there is a `label` file) and either `label` or `vessel` and perhaps `fov`
-    (paths). Output: `image`, tensor (3, X, Y), 0..255; `label`, uint8 tensor (1, X, Y); `vessel` and `fov` are dropped;
-    all other keys pass through. Plain tensors without metadata, so batches collate fast.
+    (paths). Output: `image`, tensor (image_channels, X, Y), 0..255; `label`, uint8 tensor (1, X, Y); `vessel` and `fov`
+    are dropped; all other keys pass through. Plain tensors without metadata, so batches collate fast.
 
     Args:
         label_set: label set of the label maps, or its name; composing needs the classes of `fundus_vessel`.
@@ -51,9 +51,12 @@ class LoadFundusCased(Transform):
         spatial_size: (X, Y), or one number for both, to which a case is resized, its proportions not kept: the
             photograph by area averaging (linearly where a side grows), the label map to the class with the largest
             share of each pixel, no lesion being lost (`reduce_lesion_map`). None keeps the size of the files.
+        image_channels: 3 reads colours, 1 reads grey levels (radiographs).
+        target_label_set: label set of a second label map, `target` (path), which is loaded beside `label`: uint8 tensor
+            (1, X, Y) of the same size. None leaves `target` as it is.
 
     Raises:
-        ConfigError: When `spatial_size` is no size.
+        ConfigError: When `spatial_size` is no size, or `image_channels` neither 1 nor 3.
         DataError: When a file is missing, unreadable, holds unexpected values, or sizes differ; names the files.
     """
 
@@ -64,7 +67,11 @@ class LoadFundusCased(Transform):
         label_key: str = "label",
         image_dtype: str = "float32",
         spatial_size: Sequence[int] | int | None = None,
+        image_channels: int = 3,
+        target_label_set: str | LabelSet | dict | None = None,
     ) -> None:
+        if image_channels not in (1, 3):
+            raise ConfigError(f"image_channels must be 3 (colours) or 1 (grey levels), got {image_channels!r}")
         if image_dtype not in ("float32", "uint8"):
             raise ValueError(f"image_dtype must be 'float32' or 'uint8', got {image_dtype!r}")
         self.label_set = get_label_set(label_set)
@@ -72,13 +79,14 @@ class LoadFundusCased(Transform):
         self.label_key = label_key
         self.image_dtype = getattr(torch, image_dtype)
         self.spatial_size = None if spatial_size is None else _checked_size(spatial_size)
-        self.kept_classes = set(LESION_CLASSES) & set(self.label_set.class_names)
+        self.image_channels = image_channels
+        self.target_label_set = None if target_label_set is None else get_label_set(target_label_set)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
         image_path, label_path = d.get(self.image_key), d.get(self.label_key)
         vessel_path, fov_path = d.pop("vessel", None), d.pop("fov", None)
-        photograph = None if image_path is None else read_rgb(image_path)
+        photograph = None if image_path is None else self._read_image(image_path)
         if label_path is not None:
             label_map = read_label_map(label_path, self.label_set)
         elif vessel_path is not None:
@@ -91,20 +99,32 @@ class LoadFundusCased(Transform):
         if photograph is not None:
             _same_size(image_path, photograph, label_path or vessel_path, label_map)
             d[self.image_key] = self._resized_image(from_picture(photograph)).to(self.image_dtype)
-        d[self.label_key] = self._resized_label(from_picture(label_map))
+        d[self.label_key] = self._resized_label(from_picture(label_map), self.label_set)
+        if self.target_label_set is not None:
+            if d.get("target") is None:
+                raise DataError(
+                    f"the case {d.get('case_id', label_path)} has no 'target', the label map that is to be drawn of "
+                    "its dots; write the data set with write_dot_dataset"
+                )
+            target = read_label_map(d["target"], self.target_label_set)
+            _same_size(d["target"], target, label_path, label_map)
+            d["target"] = self._resized_label(from_picture(target), self.target_label_set)
         return d
+
+    def _read_image(self, path: Any) -> np.ndarray:
+        return read_rgb(path) if self.image_channels == 3 else np.array(open_image(path, "L"))
 
     def _resized_image(self, image: torch.Tensor) -> torch.Tensor:
         if self.spatial_size is None or tuple(image.shape[1:]) == self.spatial_size:
             return image
         return resample_area(image, self.spatial_size).round()
 
-    def _resized_label(self, label: torch.Tensor) -> torch.Tensor:
+    def _resized_label(self, label: torch.Tensor, label_set: LabelSet) -> torch.Tensor:
         if self.spatial_size is None or tuple(label.shape[1:]) == self.spatial_size:
             return label
-        if self.kept_classes:
-            return from_picture(reduce_lesion_map(to_picture(label)[..., 0], self.spatial_size[::-1], self.label_set))
-        one_hot = F.one_hot(label[0].long(), self.label_set.num_classes).movedim(-1, 0)
+        if set(LESION_CLASSES) & set(label_set.class_names):
+            return from_picture(reduce_lesion_map(to_picture(label)[..., 0], self.spatial_size[::-1], label_set))
+        one_hot = F.one_hot(label[0].long(), label_set.num_classes).movedim(-1, 0)
         # of two classes with the same share (but for rounding) the later one wins: thin structures come last in a set
         shares = (resample_area(one_hot, self.spatial_size) * 1e5).round().flip(0)
         return (len(shares) - 1 - shares.argmax(0, keepdim=True)).to(torch.uint8)
@@ -126,7 +146,7 @@ class LoadFundusCased(Transform):
                 raise DataError(f"unexpected values in the field-of-view mask {fov_path}: it is empty")
         elif photograph is not None:
             try:
-                fov = derive_field_of_view(photograph)
+                fov = derive_field_of_view(np.broadcast_to(np.atleast_3d(photograph), (*photograph.shape[:2], 3)))
             except DataError as exception:
                 raise DataError(f"{image_path}: {exception}") from exception
         else:

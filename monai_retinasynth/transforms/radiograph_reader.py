@@ -31,7 +31,15 @@ from ..utils.label_set import LabelSet, get_label_set
 from .dicom_levels import equal_channels, read_dicom_levels
 from .grey_levels import GreyLevels
 
-__all__ = ["DICOM_SUFFIXES", "NIFTI_SUFFIXES", "RadiographReader", "read_class_indices", "read_radiograph"]
+__all__ = [
+    "DICOM_SUFFIXES",
+    "NIFTI_SUFFIXES",
+    "RadiographReader",
+    "check_display",
+    "read_class_indices",
+    "read_levels",
+    "read_radiograph",
+]
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
@@ -75,6 +83,17 @@ def read_radiograph(
             unknown.
         ConfigError: When `window` or `value_range` make no sense.
     """
+    check_display(window, value_range)
+    levels = read_levels(path, window)
+    return (levels.upright() if orient else levels).to_unit(str(path), value_range)
+
+
+def check_display(window: str | None, value_range: Sequence[float] | None) -> None:
+    """Refuse a `window` or `value_range` that `read_radiograph` cannot use.
+
+    Raises:
+        ConfigError: When they make no sense.
+    """
     if window not in (None, "stored"):
         raise ConfigError(f"window must be 'stored' or None, got {window!r}")
     if value_range is not None:
@@ -82,8 +101,6 @@ def read_radiograph(
             raise ConfigError("window='stored' and value_range both set black and white, give one of them")
         if len(value_range) != 2 or not value_range[0] < value_range[1]:
             raise ConfigError(f"value_range must be (lowest, highest), got {value_range!r}")
-    levels = _read_levels(path, window)
-    return (levels.upright() if orient else levels).to_unit(str(path), value_range)
 
 
 def read_class_indices(
@@ -104,7 +121,7 @@ def read_class_indices(
     """
     if str(path).lower().endswith(IMAGE_SUFFIXES):
         return np.array(open_image(path, "index")) if label_set is None else read_label_map(path, label_set)
-    levels = _read_levels(path, None)
+    levels = read_levels(path)
     values = np.asarray((levels.upright() if orient else levels).values)
     highest = 255 if label_set is None else get_label_set(label_set).num_classes - 1
     if not ((values >= 0) & (values <= highest) & (values == np.round(values))).all():
@@ -165,7 +182,19 @@ class RadiographReader(PILReader):
         return read_radiograph(name, self.window, self.value_range, self.orient)
 
 
-def _read_levels(path: str | os.PathLike, window: str | None) -> GreyLevels:
+def read_levels(path: str | os.PathLike, window: str | None = None) -> GreyLevels:
+    """Read the grey levels of a file as they are stored, with the way its axes run.
+
+    Args:
+        path: see `read_radiograph`.
+        window: see `read_radiograph`.
+
+    Returns:
+        the grey levels, neither scaled nor turned.
+
+    Raises:
+        DataError: see `read_radiograph`.
+    """
     if not os.path.isfile(path):
         raise DataError(f"image file not found: {path}")
     name = str(path).lower()

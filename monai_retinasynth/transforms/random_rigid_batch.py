@@ -33,6 +33,8 @@ class RandomFlipRotateBatch:
         flip_axes: spatial axes that may be flipped: 0 is X (left and right), 1 is Y.
         fill_channel: channel that is set to what the other channels lack of 1 where the border was turned in; None
             repeats the border's values instead (photographs).
+        num_classes: with a `fill_channel`, how many of the first channels are class probabilities; what follows them is
+            an image, whose border is repeated. None for all.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class RandomFlipRotateBatch:
         max_angle_deg: float = 10.0,
         flip_axes: Sequence[int] = (0, 1),
         fill_channel: int | None = 0,
+        num_classes: int | None = None,
     ) -> None:
         if not 0 <= flip_prob <= 1:
             raise ValueError(f"flip_prob must lie in 0..1, got {flip_prob}")
@@ -50,6 +53,7 @@ class RandomFlipRotateBatch:
         self.max_angle_deg = max_angle_deg
         self.flip_axes = tuple(flip_axes)
         self.fill_channel = fill_channel
+        self.num_classes = num_classes
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
         """
@@ -74,8 +78,15 @@ class RandomFlipRotateBatch:
         first = torch.stack([cos, -sin * size_x / size_y, zero], dim=1)
         second = torch.stack([sin * size_y / size_x, cos, zero], dim=1)
         grid = F.affine_grid(torch.stack([first, second], dim=1), list(batch.shape), align_corners=False)
-        padding = "border" if self.fill_channel is None else "zeros"
-        turned = F.grid_sample(batch.float(), grid, mode="bilinear", padding_mode=padding, align_corners=False)
-        if self.fill_channel is not None:
-            turned[:, self.fill_channel] += (1 - turned.sum(dim=1)).clamp_(min=0)
-        return turned.to(batch.dtype)
+        if self.fill_channel is None:
+            return _sample(batch, grid, "border")
+        turned = _sample(batch[:, : self.num_classes], grid, "zeros")
+        turned[:, self.fill_channel] += (1 - turned.sum(dim=1)).clamp_(min=0)
+        if turned.shape[1] == batch.shape[1]:
+            return turned
+        return torch.cat([turned, _sample(batch[:, self.num_classes :], grid, "border")], dim=1)
+
+
+def _sample(maps: torch.Tensor, grid: torch.Tensor, padding: str) -> torch.Tensor:
+    sampled = F.grid_sample(maps.float(), grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    return sampled.to(maps.dtype)

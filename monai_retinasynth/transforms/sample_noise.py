@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Noise for the uniform regions of synthetic photographs."""
+"""Noise for the uniform regions of synthetic photographs, and for what a condition leaves open."""
 
 from __future__ import annotations
 
@@ -38,9 +38,11 @@ class SampleNoised(Transform):
             (6 where sizes are multiples of 32).
         seed: seed of the set.
         index_key: key of the sample's number.
+        reduced_by: divisor of the size, rounded up, for generators that join noise to reduced features
+            (`Pix2PixHDGenerator`, whose `noise_reduction` it is); the noise is then white, of one octave.
 
     Raises:
-        ConfigError: When `noise_channels` or `num_octaves` is not positive.
+        ConfigError: When `noise_channels`, `num_octaves` or `reduced_by` is not positive.
     """
 
     def __init__(
@@ -51,19 +53,25 @@ class SampleNoised(Transform):
         num_octaves: int = 6,
         seed: int = 0,
         index_key: str = "index",
+        reduced_by: int = 1,
     ) -> None:
-        if noise_channels < 1 or num_octaves < 1:
-            raise ConfigError(f"noise_channels and num_octaves are 1 or more, got {noise_channels} and {num_octaves}")
+        if min(noise_channels, num_octaves, reduced_by) < 1:
+            raise ConfigError(
+                f"noise_channels, num_octaves and reduced_by are 1 or more, got {noise_channels}, {num_octaves} and "
+                f"{reduced_by}"
+            )
         self.key = key
         self.output_key = output_key
         self.noise_channels = noise_channels
-        self.num_octaves = num_octaves
+        self.num_octaves = num_octaves if reduced_by == 1 else 1
+        self.reduced_by = reduced_by
         self.seed = seed
         self.index_key = index_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, _NOISE_STREAM, int(data[self.index_key])))
-        shape = (1, self.noise_channels, *data[self.key].shape[1:])
+        size = (-(-side // self.reduced_by) for side in data[self.key].shape[1:])
+        shape = (1, self.noise_channels, *size)
         return {**data, self.output_key: octave_noise(shape, self.num_octaves, generator)[0]}
 
 

@@ -33,23 +33,27 @@ class SoftenOneHot:
         grid: None draws r and u for every pixel; a number n draws them on an n x n grid and interpolates, which gives
             softness that varies slowly over the map instead of grain.
 
+        num_classes: the first so many channels are class probabilities, further ones (an image) stay as they are; None
+            for all.
+
     Example::
 
         soft = SoftenOneHot(smoothing=0.1)(one_hot_batch)
     """
 
-    def __init__(self, smoothing: float = 0.1, grid: int | None = None) -> None:
+    def __init__(self, smoothing: float = 0.1, grid: int | None = None, num_classes: int | None = None) -> None:
         if not 0 <= smoothing <= 1:
             raise ValueError(f"smoothing must lie in 0..1, got {smoothing}")
         if grid is not None and grid < 1:
             raise ValueError(f"grid must be 1 or more, or None for every pixel, got {grid}")
         self.smoothing = smoothing
         self.grid = grid
+        self.num_classes = num_classes
 
     def __call__(self, probabilities: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            probabilities: shape (B, C, X, Y), sum 1 over C.
+            probabilities: shape (B, C, X, Y), sum 1 over C (over the first `num_classes` channels).
 
         Returns:
             softened probabilities of the same shape and type.
@@ -58,6 +62,12 @@ class SoftenOneHot:
             raise ValueError(f"expected probabilities of shape (B, C, X, Y), got {tuple(probabilities.shape)}")
         if self.smoothing == 0:
             return probabilities
+        if self.num_classes is not None and self.num_classes < probabilities.shape[1]:
+            softened = self._soften(probabilities[:, : self.num_classes])
+            return torch.cat([softened, probabilities[:, self.num_classes :]], dim=1)
+        return self._soften(probabilities)
+
+    def _soften(self, probabilities: torch.Tensor) -> torch.Tensor:
         batch, classes, *shape = probabilities.shape
         drawn = shape if self.grid is None else [min(self.grid, n) for n in shape]
         share = torch.rand(batch, 1, *drawn, device=probabilities.device)

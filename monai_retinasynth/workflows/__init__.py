@@ -19,8 +19,10 @@ from .contact_sheet import write_contact_sheet
 from .grade_sheet import write_grade_sheet
 from .grading_stages import grading_stages
 from .grading_summary import summarise_grading
+from .generation_ways import GENERATION_WAYS, GenerationWays
 from .label_map_audit import audit_label_maps
 from .label_map_collapse import measure_collapse
+from .multi_stage import SEGMENTATION_NETWORKS, multi_stage_runs, multi_stage_stages, multi_stage_tag
 from .required_folder import required_folder
 from .share_stages import share_run_names, share_stages
 from .stage import BundleStage, FunctionStage, WorkflowStage
@@ -32,6 +34,12 @@ from .two_stage_summary import summarise_two_stage
 from .workflow_run_stage import WorkflowRunStage
 
 __all__ = [
+    "GENERATION_WAYS",
+    "GenerationWays",
+    "SEGMENTATION_NETWORKS",
+    "multi_stage_runs",
+    "multi_stage_stages",
+    "multi_stage_tag",
     "BundleStage",
     "FunctionStage",
     "StageRecord",

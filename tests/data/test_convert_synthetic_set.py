@@ -18,7 +18,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from monai.transforms import LoadImaged
+from monai.transforms import LoadImage, LoadImaged
 from parameterized import parameterized
 from PIL import Image
 
@@ -32,7 +32,7 @@ from monai_retinasynth.data import (
     write_radiograph,
 )
 from monai_retinasynth.transforms import RadiographReader, read_class_indices, read_radiograph
-from monai_retinasynth.utils import ConfigError, DataError
+from monai_retinasynth.utils import ConfigError, DataError, get_label_set
 from tests.data.test_radiograph_writer import dicom_tags
 
 WRITE = "monai_retinasynth.data.convert_synthetic_set.write_radiograph"
@@ -77,6 +77,9 @@ class TestConvertSyntheticSet(unittest.TestCase):
             np.testing.assert_array_equal(read_radiograph(self.target / case["masks"]["heart"]), picture > 99)
         loaded = LoadImaged("image", reader=RadiographReader())({"image": self.target / cases[0]["image"]})
         self.assertEqual(tuple(loaded["image"].shape), (17, 12))
+        # and to those who have MONAI's own readers only
+        own = LoadImage(reader="ITKReader" if form == "dicom" else "NibabelReader")(self.target / cases[0]["image"])
+        np.testing.assert_array_equal(own.numpy().reshape(17, 12).T, self.pictures[0])
 
     def test_dicom_is_marked_and_belongs_together(self):
         convert_synthetic_set(self.source, self.target, "dicom", bits=12, modality="DX")
@@ -129,6 +132,24 @@ class TestConvertSyntheticSet(unittest.TestCase):
         self.assertEqual([set(case) for case in converted], [set(case) for case in cases])
         uids = {dicom_tags(self.target / case["label"])["0008|0018"] for case in converted}
         self.assertEqual(len(uids), 3)
+
+    def test_targets(self):
+        for case, picture in zip(self.cases, self.pictures):
+            case["target"] = f"targets/{case['case_id']}.png"
+            write_class_indices(self.source / case["target"], picture // 40, "chest_organ")
+        self.list_cases()
+        with self.assertRaisesRegex(DataError, "targets and no target_label_set"):
+            convert_synthetic_set(self.source, self.folder / "none", "dicom")
+        extra = {"target_label_set": get_label_set("chest_organ").to_dict()}
+        write_datalist(self.source, {"training": self.cases}, "fundus_vessel", "made", extra)
+        convert_synthetic_set(self.source, self.target, "dicom")
+        for case, picture in zip(load_datalist(self.target)["training"], self.pictures, strict=True):
+            np.testing.assert_array_equal(
+                read_class_indices(self.target / case["target"], "chest_organ"), picture // 40
+            )
+            label, target = (dicom_tags(self.target / case[key]) for key in ("label", "target"))
+            self.assertEqual(label["0020|000d"], target["0020|000d"])
+            self.assertNotEqual(label["0008|0018"], target["0008|0018"])
 
     def test_other_settings_want_another_folder(self):
         convert_synthetic_set(self.source, self.target, "nifti")

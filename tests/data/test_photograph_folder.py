@@ -21,6 +21,7 @@ from PIL import Image
 
 from monai_retinasynth.data.photograph_folder import list_photographs
 from monai_retinasynth.utils.errors import DataError
+from monai_retinasynth.utils.image_io import IMAGE_SUFFIXES
 
 
 class TestListPhotographs(unittest.TestCase):
@@ -37,6 +38,13 @@ class TestListPhotographs(unittest.TestCase):
             self.add(name)
         (self.folder / "notes.txt").write_text("")
         self.assertEqual([c["case_id"] for c in list_photographs(self.folder)], ["a", "b"])
+
+    def test_other_endings(self):
+        for name in ("b.nii.gz", "a.v2.DCM", "c.png", ".hidden.png"):
+            (self.folder / name).write_bytes(b"")
+        self.assertEqual([c["case_id"] for c in list_photographs(self.folder)], ["c"])
+        suffixes = (*IMAGE_SUFFIXES, ".nii", ".nii.gz", ".dcm")
+        self.assertEqual([c["case_id"] for c in list_photographs(self.folder, suffixes)], ["a.v2", "b", "c"])
 
     def test_errors(self):
         with self.assertRaisesRegex(DataError, "no image in"):

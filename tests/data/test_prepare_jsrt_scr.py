@@ -85,6 +85,9 @@ class TestPrepareJsrtScr(FolderTestCase):
         self.assertEqual([len(content[part]) for part in ("training", "validation", "test")], [2, 1, 5])
         whole = {case["case_id"] for case in self.prepare(split="even_odd")["training"]}
         self.assertLess({case["case_id"] for case in content["training"]}, whole)
+        for changes in ({"fraction": 0.5, "seed": 7}, {"num_cases": 2}):  # what is validated and tested on stays
+            part = self.prepare(split="even_odd", **changes)
+            self.assertEqual((part["validation"], part["test"]), (content["validation"], content["test"]))
         self.assertEqual(len(self.prepare(num_cases=1)["training"]), 1)
         self.assertEqual(self.stamps(), before)
         with self.assertRaisesRegex(DataError, "other settings"):

@@ -80,6 +80,22 @@ class TestSyntheticSetWriter(unittest.TestCase):
         with Image.open(self.writer.image_path(0)) as photograph:
             self.assertEqual(photograph.getpixel((25, 2)), (1, 2, 3))
 
+    def test_radiographs_are_grey_pictures(self):
+        label, image = sample()
+        self.writer.write(0, label, image[:1])
+        self.writer.write(1, label, np.full((20, 30), 77, np.uint8))
+        with Image.open(self.writer.image_path(0)) as radiograph:
+            self.assertEqual((radiograph.mode, radiograph.size), ("L", (30, 20)))
+            self.assertEqual((radiograph.getpixel((29, 0)), radiograph.getpixel((0, 19))), (255, 0))
+        self.assertTrue(self.writer.exists(0) and self.writer.exists(1))
+        self.writer.finalize()
+        loaded = [LoadFundusCased(image_channels=1)(case) for case in load_cases(self.folder, "all")]
+        torch.testing.assert_close(loaded[0]["image"], (image[:1] + 1) * 127.5)
+        self.assertEqual(loaded[1]["image"].unique().tolist(), [77.0])
+        content = self.writer.image_path(0).read_bytes()
+        self.writer.image_path(0).write_bytes(content[: len(content) // 2])
+        self.assertFalse(self.writer.exists(0))
+
     def test_exists_means_finished_and_readable(self):
         label, image = sample()
         self.assertFalse(self.writer.exists(0))
@@ -148,7 +164,7 @@ class TestSyntheticSetWriter(unittest.TestCase):
             ((label[0], image), r"shape \(1, X, Y\)"),
             ((label.numpy(), image), r"shape \(H, W\)"),
             ((label, image * float("nan")), "not finite"),
-            ((label, image[:1]), r"shape \(3, X, Y\)"),
+            ((label, image[:2]), r"shape \(3, X, Y\), or \(1, X, Y\) for a grey one"),
         ):
             with self.subTest(message), self.assertRaisesRegex(DataError, message):
                 self.writer.write(0, *arguments)

@@ -171,6 +171,27 @@ class TestPairedGanTrainer(unittest.TestCase):
         condition, target = PrepareTranslationBatch(condition_key="degraded")({"degraded": batch["degraded"]}, "cpu")
         self.assertIsNone(target)
 
+    def test_target_is_a_label_map(self):
+        target_map = torch.randint(0, 5, (2, 1, 8, 8), dtype=torch.uint8)
+        batch = {**pair_batches(1, 2)[0], "target": target_map}
+        prepare = PrepareTranslationBatch(image_key="target", target_classes=5)
+        condition, target = prepare(batch, "cpu")
+        self.assertEqual((tuple(condition.shape), tuple(target.shape)), ((2, 3, 8, 8), (2, 5, 8, 8)))
+        self.assertEqual(target.dtype, torch.float32)
+        self.assertTrue(torch.equal(target.argmax(1), target_map[:, 0].long()))
+        self.assertEqual(sorted(target.unique().tolist()), [0.0, 1.0])
+        soft = PrepareTranslationBatch(image_key="target", target_classes=5, target_smoothing=0.2)(batch, "cpu")[1]
+        torch.testing.assert_close(soft.sum(1), torch.ones(2, 8, 8))
+        self.assertTrue(torch.equal(soft.argmax(1), target_map[:, 0].long()))
+        self.assertGreater(soft.min().item(), 0.0)
+        self.assertGreaterEqual(soft.amax(1).min().item(), 0.8)
+        del batch["target"]
+        self.assertIsNone(prepare(batch, "cpu")[1])
+
+    def test_grey_pictures(self):
+        batch = {**pair_batches(1, 2)[0], "image": torch.rand(2, 1, 8, 8)}
+        self.assertTrue(torch.equal(PrepareTranslationBatch()(batch, "cpu")[1], batch["image"]))
+
     def test_errors_say_what_is_wrong(self):
         with self.assertRaisesRegex(ConfigError, "no photograph"):
             paired_trainer([{"label": torch.zeros(2, 1, 8, 8, dtype=torch.uint8)}]).run()
@@ -180,6 +201,8 @@ class TestPairedGanTrainer(unittest.TestCase):
             PrepareTranslationBatch()({"label": torch.zeros(2, 3, 8, 8)}, "cpu")
         with self.assertRaisesRegex(ConfigError, "mask_class.*condition_key.*give one of them"):
             PrepareTranslationBatch(mask_class=0, condition_key="degraded")
+        with self.assertRaisesRegex(ValueError, "smoothing"):
+            PrepareTranslationBatch(target_classes=3, target_smoothing=2.0)
 
 
 if __name__ == "__main__":

@@ -189,6 +189,34 @@ class TestImageGridHandler(_TemporaryFolder):
         self.assertTrue(np.array_equal(row[:, 4 : 4 + width], larger))
         self.assertTrue(np.array_equal(row[:, -4 - width : -4], self.photograph.repeat(3, 0).repeat(3, 1)))
 
+    def test_grey_pictures(self):
+        grey = self.image[:1].clamp(min=0.0)  # bright all over, and no class index for that
+        bright = as_picture(grey, self.label_set)
+        self.assertTrue(np.array_equal(bright[..., 0], np.maximum(self.photograph[..., 0], 128)))
+        self.assertTrue((bright == bright[..., :1]).all())
+        output = dict.fromkeys(("fakes", "reals"), grey[None]) | {"condition": self.one_hot[None]}
+        engine = SimpleNamespace(state=SimpleNamespace(output=output, iteration=1, epoch=1))
+        grid = ImageGridHandler(save_dir=self.folder).draw(engine)
+        larger = bright.repeat(3, 0).repeat(3, 1)
+        height, width = larger.shape[:2]
+        row = grid[24 : 24 + height]
+        colored = self.label_set.colorize(self.label).repeat(3, 0).repeat(3, 1)
+        self.assertTrue(np.array_equal(row[:, 4 : 4 + width], colored))
+        for left in (8 + width, 12 + 2 * width):
+            self.assertTrue(np.array_equal(row[:, left : left + width], larger))
+
+    def test_label_maps_of_dot_maps(self):
+        organs = get_label_set("chest_organ")
+        drawn = torch.zeros(8, 90, 60)
+        drawn[3] = 1.0
+        output = {"condition": self.one_hot[None], "fakes": drawn[None], "reals": drawn[None]}
+        engine = SimpleNamespace(state=SimpleNamespace(output=output, iteration=1, epoch=1))
+        grid = ImageGridHandler(save_dir=self.folder, target_label_set="chest_organ").draw(engine)
+        heart = (grid == np.array(organs.colors[3])).all(-1)
+        self.assertEqual(int(heart.sum()), 2 * 180 * 270)
+        vessel = (grid == np.array(self.label_set.colors[2])).all(-1)
+        self.assertEqual(int(vessel.sum()), 9 * int((self.label == 2).sum()))
+
     def test_in_training_with_the_averaged_generator(self):
         trainer = paired_trainer(pair_batches(2, 2))
         options = {"interval": 2, "max_images": 5, "network": trainer.g_network, "tag": "pictures"}

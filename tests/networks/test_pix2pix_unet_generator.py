@@ -103,6 +103,20 @@ class TestRunningStatistics(TestPix2PixUNetGenerator):
     kwargs = {"running_statistics": True}
 
 
+class TestClassProbabilities(TestPix2PixUNetGenerator):
+    kwargs = {"out_activation": "softmax"}
+
+    def test_probabilities(self):
+        network = self.make()
+        nn.init.normal_(network.head.weight, std=1.0)
+        with torch.autocast("cpu", torch.bfloat16):
+            probabilities = network(*self.inputs())
+        self.assertEqual(probabilities.dtype, torch.float32)
+        self.assertGreaterEqual(probabilities.min().item(), 0.0)
+        torch.testing.assert_close(probabilities.sum(1), torch.ones_like(probabilities[:, 0]))
+        self.assertGreater(probabilities.std().item(), 0.1)
+
+
 class TestRestoration(TestPix2PixUNetGenerator):
     kwargs = {"in_channels": 5, "residual": True, "norm": "none", "upsample": "resize"}
 
@@ -240,6 +254,7 @@ class TestIdeas(unittest.TestCase):
             ({"out_activation": "relu"}, "out_activation"),
             ({"num_downs": 1}, "num_downs must be at least 2"),
             ({"residual": True}, "in_channels >= out_channels, not 1 and 3"),
+            ({"in_channels": 3, "residual": True, "out_activation": "softmax"}, "residual.*softmax"),
         ]:
             with self.assertRaisesRegex(ValueError, message):
                 tiny(**kwargs)

@@ -101,6 +101,20 @@ class TestResize(TestPix2PixHDGenerator):
     kwargs = {"upsample": "resize"}
 
 
+class TestClassProbabilities(TestPix2PixHDGenerator):
+    kwargs = {"out_activation": "softmax"}
+
+    def test_probabilities(self):
+        network = self.make()
+        torch.nn.init.normal_(network.head.weight, std=1.0)
+        with torch.autocast("cpu", torch.bfloat16):
+            probabilities = network(*self.inputs())
+        self.assertEqual(probabilities.dtype, torch.float32)
+        self.assertGreaterEqual(probabilities.min().item(), 0.0)
+        torch.testing.assert_close(probabilities.sum(1), torch.ones(2, 32, 48))
+        self.assertGreater(probabilities.std().item(), 0.1)
+
+
 class TestNoise(TestPix2PixHDGenerator):
     kwargs = {"noise_channels": 3}
 
@@ -116,6 +130,12 @@ class TestNoise(TestPix2PixHDGenerator):
             vector = noise[:, :, 0, 0]
             self.assertTrue(torch.equal(network(x, vector), network(x, vector[:, :, None, None].expand(-1, -1, 8, 12))))
             self.assertGreater((network(x, vector) - network(x, -vector)).abs().mean().item(), 1e-3)
+
+    def test_says_which_noise_it_takes(self):
+        network, (x, noise) = self.make(), self.inputs()
+        self.assertEqual(network.noise_channels, 3)
+        reduced = [side // network.noise_reduction for side in x.shape[2:]]
+        self.assertEqual(list(noise.shape), [2, 3, *reduced])
 
     def test_noise_follows_the_seed(self):
         network, (x, _) = self.make(), self.inputs()

@@ -22,7 +22,7 @@ __all__ = ["CR_IMAGE", "DX_IMAGE", "grey_elements", "write_dicom"]
 
 CR_IMAGE = "1.2.840.10008.5.1.4.1.1.1"
 DX_IMAGE = "1.2.840.10008.5.1.4.1.1.1.1"
-_EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+_IMPLICIT_LITTLE_ENDIAN, _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 _LONG = ("OB", "OW", "SQ", "UN", "UT")  # their length takes 4 bytes
 
 Elements = dict[tuple[int, int], tuple[str, object]]
@@ -41,8 +41,10 @@ def _value(vr: str, value: object) -> bytes:
     return data + padding * (len(data) % 2)
 
 
-def _element(tag: tuple[int, int], vr: str, value: object) -> bytes:
+def _element(tag: tuple[int, int], vr: str, value: object, implicit: bool = False) -> bytes:
     data = _value(vr, value)
+    if implicit:
+        return struct.pack("<HHI", *tag, len(data)) + data
     size = struct.pack("<HI", 0, len(data)) if vr in _LONG else struct.pack("<H", len(data))
     return struct.pack("<HH", *tag) + vr.encode() + size + data
 
@@ -83,11 +85,12 @@ def grey_elements(
     return elements
 
 
-def write_dicom(path: Path, elements: Mapping[tuple[int, int], tuple[str, object]]) -> Path:
-    """Write a DICOM file of these elements (explicit VR, little endian); returns `path`."""
+def write_dicom(path: Path, elements: Mapping[tuple[int, int], tuple[str, object]], implicit: bool = False) -> Path:
+    """Write a DICOM file of these elements (explicit or implicit VR, little endian); returns `path`."""
+    syntax = _IMPLICIT_LITTLE_ENDIAN if implicit else _EXPLICIT_LITTLE_ENDIAN
     sop = elements.get((0x0008, 0x0016), ("UI", DX_IMAGE))[1]
     meta = _element((2, 1), "OB", b"\0\1") + _element((2, 2), "UI", sop) + _element((2, 3), "UI", "1.2.3.4.5")
-    meta += _element((2, 0x10), "UI", _EXPLICIT_LITTLE_ENDIAN) + _element((2, 0x12), "UI", "1.2.3.4.6")
-    body = b"".join(_element(tag, *elements[tag]) for tag in sorted(elements))
+    meta += _element((2, 0x10), "UI", syntax) + _element((2, 0x12), "UI", "1.2.3.4.6")
+    body = b"".join(_element(tag, *elements[tag], implicit) for tag in sorted(elements))
     path.write_bytes(bytes(128) + b"DICM" + _element((2, 0), "UL", len(meta)) + meta + body)
     return path

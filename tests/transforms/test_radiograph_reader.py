@@ -36,8 +36,8 @@ from monai_retinasynth.transforms import (
 from monai_retinasynth.utils import ConfigError, DataError
 from tests.transforms.dicom_file import CR_IMAGE, DX_IMAGE, Elements, grey_elements, write_dicom
 
-PHOTOMETRIC, ROWS, PIXEL_DATA = (0x28, 0x04), (0x28, 0x10), (0x7FE0, 0x10)
-BITS_STORED, HIGH_BIT = (0x28, 0x101), (0x28, 0x102)
+PHOTOMETRIC, ROWS, COLUMNS, PIXEL_DATA = (0x28, 0x04), (0x28, 0x10), (0x28, 0x11), (0x7FE0, 0x10)
+BITS_ALLOCATED, BITS_STORED, HIGH_BIT = (0x28, 0x100), (0x28, 0x101), (0x28, 0x102)
 CENTER, WIDTH, FUNCTION = (0x28, 0x1050), (0x28, 0x1051), (0x28, 0x1056)
 INTERCEPT, SLOPE = (0x28, 0x1052), (0x28, 0x1053)
 ORIENTATION = (0x20, 0x20)
@@ -205,6 +205,13 @@ class TestDicomLevels(ReaderCase):
         np.testing.assert_allclose(usual, picture / (2**bits - 1), atol=1e-6)
         np.testing.assert_allclose(inverse, usual, atol=1e-6)
 
+    @parameterized.expand([("MONOCHROME2",), ("MONOCHROME1",)])
+    def test_implicit_value_representation(self, photometric):
+        picture = asymmetric(4095)
+        stored = picture if photometric == "MONOCHROME2" else 4095 - picture
+        path = write_dicom(self.folder / "i.dcm", grey_elements(stored, photometric=photometric), implicit=True)
+        np.testing.assert_allclose(read_radiograph(path), picture / 4095, atol=1e-6)
+
     @parameterized.expand([("jpeg", 0), ("jpeg2000", 1)])
     def test_monochrome1_compressed(self, _, compression):
         import itk
@@ -284,6 +291,9 @@ class TestBadDicom(ReaderCase):
         [
             ("pixel_data", {PIXEL_DATA: None}, "without a readable picture: its pixel module"),
             ("rows", {ROWS: None}, "pixel module"),
+            ("columns", {COLUMNS: None}, "pixel module"),
+            ("bits_allocated", {BITS_ALLOCATED: None}, "pixel module"),
+            ("sign", {(0x28, 0x103): None}, r"lacks PixelRepresentation \(0028,0103\)"),
             (
                 "whole_module",
                 {k: None for k in grey_elements(asymmetric()) if k[0] in (0x28, 0x7FE0)},

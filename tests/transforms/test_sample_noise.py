@@ -32,8 +32,16 @@ class TestSampleNoised(unittest.TestCase):
             other = SampleNoised(noise_channels=3, seed=seed)({"index": index, "label": label})
             self.assertFalse(torch.equal(first["noise"], other["noise"]))
 
+    def test_reduced_noise_is_white(self):
+        label = torch.zeros(1, 250, 130)
+        noise = SampleNoised(noise_channels=2, reduced_by=4)({"index": 0, "label": label})["noise"]
+        self.assertEqual(tuple(noise.shape), (2, 63, 33))
+        self.assertAlmostEqual(noise.std().item(), 1.0, delta=0.05)
+        neighbours = (noise[:, 1:] * noise[:, :-1]).mean().item()
+        self.assertAlmostEqual(neighbours, 0.0, delta=0.05)
+
     def test_wrong_numbers_are_refused(self):
-        for settings in ({"noise_channels": 0}, {"num_octaves": 0}):
+        for settings in ({"noise_channels": 0}, {"num_octaves": 0}, {"reduced_by": 0}):
             with self.assertRaisesRegex(ConfigError, "1 or more"):
                 SampleNoised(**settings)
 

@@ -45,7 +45,8 @@ class Pix2PixUNetGenerator(nn.Module):
         num_dropout_blocks: how many decoder blocks have it, from the innermost on.
         upsample: "transposed" (the paper) or "resize" (nearest-neighbour doubling and a 3x3 convolution, which leaves
             no checkerboard).
-        out_activation: "tanh" (values in [-1, 1]), "sigmoid", "none" or None.
+        out_activation: "tanh" (values in [-1, 1]), "sigmoid", "softmax" (probabilities of `out_channels` classes, for
+            drawing label maps), "none" or None.
         residual: add the output to the first `out_channels` channels of the condition, for restoring a degraded
             photograph; the result is clipped to [-1, 1]. Training begins close to the identity, see
             `start_near_identity`.
@@ -75,8 +76,12 @@ class Pix2PixUNetGenerator(nn.Module):
         super().__init__()
         if num_downs < 2:
             raise ValueError(f"num_downs must be at least 2, not {num_downs}")
-        if out_activation not in ("tanh", "sigmoid", "none", None):
-            raise ValueError(f'out_activation must be "tanh", "sigmoid", "none" or None, not {out_activation!r}')
+        if out_activation not in ("tanh", "sigmoid", "softmax", "none", None):
+            raise ValueError(
+                f'out_activation must be "tanh", "sigmoid", "softmax", "none" or None, not {out_activation!r}'
+            )
+        if residual and out_activation == "softmax":
+            raise ValueError("residual adds to a photograph; class probabilities (softmax) cannot be added to one")
         if residual and in_channels < out_channels:
             raise ValueError(f"residual needs in_channels >= out_channels, not {in_channels} and {out_channels}")
         self.in_channels = in_channels
@@ -152,6 +157,8 @@ class Pix2PixUNetGenerator(nn.Module):
             y = torch.tanh(y)
         elif self.out_activation == "sigmoid":
             y = torch.sigmoid(y)
+        elif self.out_activation == "softmax":
+            y = torch.softmax(y, dim=1)
         if self.residual:
             y = (condition[:, : self.out_channels].float() + y).clamp(-1.0, 1.0)
         return y

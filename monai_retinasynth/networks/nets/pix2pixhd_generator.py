@@ -126,13 +126,16 @@ class Pix2PixHDGenerator(nn.Module):
         num_enhancer_blocks: residual blocks in each enhancer.
         norm: "instance" (the paper), "batch", "group", "pixel" (for crops that must know where they are) or "none".
         upsample: "transposed" (the paper) or "resize" (no checkerboard).
-        out_activation: "tanh" (values in [-1, 1]), "sigmoid", "none" or None.
+        out_activation: "tanh" (values in [-1, 1]), "sigmoid", "softmax" (probabilities of `out_channels` classes, for
+            drawing label maps), "none" or None.
         max_channels: largest number of channels.
         noise_channels: gaussian channels joined to G1's smallest features, so that one label map has many photographs;
             0 for none.
 
     Attributes:
         size_multiple: X and Y of the condition must be multiples of it, and at least twice as large.
+        noise_channels: see the argument.
+        noise_reduction: noise has the size of the condition divided by it.
     """
 
     def __init__(
@@ -151,8 +154,10 @@ class Pix2PixHDGenerator(nn.Module):
         noise_channels: int = 0,
     ) -> None:
         super().__init__()
-        if out_activation not in ("tanh", "sigmoid", "none", None):
-            raise ValueError(f'out_activation must be "tanh", "sigmoid", "none" or None, not {out_activation!r}')
+        if out_activation not in ("tanh", "sigmoid", "softmax", "none", None):
+            raise ValueError(
+                f'out_activation must be "tanh", "sigmoid", "softmax", "none" or None, not {out_activation!r}'
+            )
         if channels // 2**num_enhancers < 1:
             raise ValueError(
                 f"channels={channels} cannot be halved for {num_enhancers} enhancers; use {2**num_enhancers} or more"
@@ -160,6 +165,8 @@ class Pix2PixHDGenerator(nn.Module):
         self.in_channels = in_channels
         self.num_enhancers = num_enhancers
         self.size_multiple: int = 2 ** (num_downs + num_enhancers)
+        self.noise_channels = noise_channels
+        self.noise_reduction: int = self.size_multiple
         self.out_activation = out_activation or "none"
         self.coarse = Pix2PixHDGlobalTrunk(
             in_channels, channels, num_downs, num_res_blocks, norm, upsample, max_channels, noise_channels
@@ -208,4 +215,6 @@ class Pix2PixHDGenerator(nn.Module):
             y = torch.tanh(y)
         elif self.out_activation == "sigmoid":
             y = torch.sigmoid(y)
+        elif self.out_activation == "softmax":
+            y = torch.softmax(y, dim=1)
         return y

@@ -43,6 +43,8 @@ class ProgressiveGenerator(nn.Module):
         max_channels: largest number of channels.
         min_channels: smallest number of channels.
         out_activation: "softmax" (class probabilities), "tanh" (values in [-1, 1]), "none" or None.
+        image_channels: the last so many of `out_channels` are an image in [-1, 1] (tanh), made together with the label
+            map whose class probabilities come before it (the single-stage method of Andreini et al. 2023); 0 for none.
         resample: how the doublings are computed: "fused" within the convolution, "separate", or "auto" (fused where it
             is faster). All are the same function with the same parameters.
 
@@ -63,8 +65,14 @@ class ProgressiveGenerator(nn.Module):
         min_channels: int = 8,
         out_activation: str | None = "softmax",
         resample: str = "auto",
+        image_channels: int = 0,
     ) -> None:
         super().__init__()
+        if image_channels and (out_activation != "softmax" or not 0 < image_channels < out_channels - 1):
+            raise ValueError(
+                f"{image_channels} image channels go with class probabilities: out_activation 'softmax' and at least "
+                f"{image_channels + 2} out_channels (classes and image), not {out_activation!r} and {out_channels}"
+            )
         if out_activation not in ("softmax", "tanh", "none", None):
             raise ValueError(f'out_activation must be "softmax", "tanh", "none" or None, not {out_activation!r}')
         if resample not in ("auto", "fused", "separate"):
@@ -74,6 +82,7 @@ class ProgressiveGenerator(nn.Module):
         self.resolution = resolution
         self.resolutions = progressive_resolutions(resolution)
         self.out_activation = out_activation or "none"
+        self.image_channels = image_channels
         widths = [progressive_width(r, base_channels, max_channels, min_channels) for r in self.resolutions]
         self.stages = nn.ModuleList([GeneratorStart(latent_size, widths[0])])
         for r, before, width in zip(self.resolutions[1:], widths, widths[1:]):
@@ -120,6 +129,9 @@ class ProgressiveGenerator(nn.Module):
 
     def _activate(self, logits: torch.Tensor) -> torch.Tensor:
         logits = logits.float()
+        if self.image_channels:
+            k = self.image_channels
+            return torch.cat([torch.softmax(logits[:, :-k], dim=1), torch.tanh(logits[:, -k:])], dim=1)
         if self.out_activation == "softmax":
             return torch.softmax(logits, dim=1)
         if self.out_activation == "tanh":

@@ -1,0 +1,98 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Any data set as a data set folder of one size, small enough to train on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from .._version import __version__
+from ..transforms.load_fundus_case import LoadFundusCased
+from ..utils.errors import ConfigError
+from ..utils.image_io import to_picture
+from ..utils.label_set import LabelSet, get_label_set
+from .cases import detect_layout, load_cases
+from .datalist import load_datalist, write_datalist
+from .prepared_folder import is_finished, settle_folder, write_pair
+
+__all__ = ["resize_dataset"]
+
+_SETTINGS_NAME = "resized.json"
+
+
+def resize_dataset(
+    dataset_dir: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    size: int = 256,
+    label_set: str | LabelSet | Mapping[str, Any] = "fundus_vessel",
+    layout: str = "auto",
+    val_count: int = 2,
+    split: str | None = None,
+    progress: bool = True,
+) -> Path:
+    """Write `images/<case>.png`, `labels/<case>.png` and `datalist.json` with all three sections, squares of one size.
+
+    Photographs and label maps are reduced as `LoadFundusCased` does it with a `spatial_size`: by area, proportions not
+    kept, each pixel of the label map to the class with the largest share. A label map that the data set does not have
+    is composed of its vessel mask and field of view. A second call goes on where the first one stopped.
+
+    Args:
+        dataset_dir: folder of the data set.
+        output_dir: folder of the new one, made when missing.
+        size: edge of the pictures in pixels.
+        label_set: label set of the label maps, or its name.
+        layout: see `load_cases`.
+        val_count: number of training cases held out for validation.
+        split: named split of CHASE_DB1, None for its default.
+        progress: show a progress bar.
+
+    Returns:
+        path of `datalist.json`.
+
+    Raises:
+        ConfigError: When the size is below 16 pixels.
+        DataError: When a case lacks its files or photograph, one cannot be read, or the folder holds other cases.
+    """
+    if size < 16:
+        raise ConfigError(f"size must be 16 pixels or more, got {size}")
+    labels = get_label_set(label_set)
+    layout = detect_layout(dataset_dir) if layout == "auto" else layout
+    sections = ("training", "validation", "test") if val_count or layout == "datalist" else ("training", "test")
+    cases = {section: load_cases(dataset_dir, section, layout, None, val_count, split) for section in sections}
+    folder = Path(output_dir)
+    origin = {"layout": layout, "val_count": int(val_count), "split": split}
+    if layout == "datalist":
+        content = load_datalist(dataset_dir)
+        origin |= {key: content[key] for key in ("name", "provenance") if key in content}
+    settings = {"size": int(size), "label_set": labels.name, "origin": origin, "package_version": __version__}
+    settle_folder(folder, _SETTINGS_NAME, settings, ("size", "label_set", "origin"))
+    load = LoadFundusCased(labels, spatial_size=size)
+    written: dict[str, list[dict[str, Any]]] = {section: [] for section in cases}
+    with tqdm(total=sum(map(len, cases.values())), desc="resize", disable=not progress, unit="case") as bar:
+        for section, listed in cases.items():
+            for case in listed:
+                files = {"image": f"images/{case['case_id']}.png", "label": f"labels/{case['case_id']}.png"}
+                image, label = folder / files["image"], folder / files["label"]
+                if not is_finished(image, label, labels, size):
+                    loaded = load(case)
+                    photograph, label_map = (to_picture(loaded[key]).astype(np.uint8) for key in ("image", "label"))
+                    write_pair(image, label, photograph, label_map[..., 0], labels)
+                kept = {key: case[key] for key in ("case_id", "source", "grade") if key in case}
+                written[section].append({**files, **kept})
+                bar.update()
+    name = f"{origin.get('name', layout)} at {size} px"
+    return write_datalist(folder, written, labels, name, {"size": int(size), "provenance": {"origin": origin}})
