@@ -36,7 +36,9 @@ class ResultTable(Directive):
     """Rows are the entries below ``:path:`` (keys joined by "/"), columns the keys of their values.
 
     With ``:inner:``, the values are taken from below that key. With ``:pairs:``, the table has two columns, nested keys
-    and their values; ``:omit:`` names keys to leave out. Where the file does not exist, the page says so instead.
+    and their values. With ``:nested:``, a row is whatever holds figures, however deep, called by all keys above it.
+    ``:omit:`` names keys to leave out, ``:columns:`` the columns and their order. Where the file does not exist, the
+    page says so instead.
     """
 
     required_arguments = 1
@@ -46,6 +48,8 @@ class ResultTable(Directive):
         "inner": directives.unchanged_required,
         "heading": directives.unchanged_required,
         "pairs": directives.flag,
+        "nested": directives.flag,
+        "columns": directives.unchanged_required,
         "omit": directives.unchanged_required,
     }
 
@@ -60,10 +64,19 @@ class ResultTable(Directive):
             for key in filter(None, self.options.get("path", "").split("/")):
                 data = data[key]
             data = {k: v for k, v in data.items() if k not in self.options.get("omit", "").split()}
-            rows = self._pairs(data) if "pairs" in self.options else {k: self._row(v) for k, v in data.items()}
+            if "pairs" in self.options:
+                rows = self._pairs(data)
+            elif "nested" in self.options:
+                rows = self._nested(data)
+            else:
+                rows = {k: self._row(v) for k, v in data.items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise self.error(f"result-table: {relative} has no entries at {self.options}: {error!r}") from error
         columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+        if chosen := self.options.get("columns", "").split():
+            if unknown := [name for name in chosen if name not in columns]:
+                raise self.error(f"result-table: {relative} has no columns {unknown}, only {columns}")
+            columns = chosen
         table = [[self.options.get("heading", ""), *columns]]
         table += [[name, *(format_figure(row.get(c)) for c in columns)] for name, row in rows.items()]
         return [self._table(table)]
@@ -71,7 +84,7 @@ class ResultTable(Directive):
     def _row(self, value: Any) -> dict[str, Any]:
         if inner := self.options.get("inner"):
             value = value[inner]
-        return {k: v for k, v in value.items() if not isinstance(v, dict) or "mean" in v}
+        return self._figures(value)
 
     def _pairs(self, value: Any, name: str = "") -> dict[str, dict[str, Any]]:
         if not isinstance(value, dict) or "mean" in value:
@@ -80,6 +93,19 @@ class ResultTable(Directive):
         for key, item in value.items():
             rows.update(self._pairs(item, f"{name} / {key}" if name else key))
         return rows
+
+    def _nested(self, value: Any, name: str = "") -> dict[str, dict[str, Any]]:
+        figures = self._figures(value)
+        if figures or not value:
+            return {name: figures} if figures else {}
+        rows: dict[str, dict[str, Any]] = {}
+        for key, item in value.items():
+            rows.update(self._nested(item, f"{name} / {key}" if name else key))
+        return rows
+
+    @staticmethod
+    def _figures(value: Any) -> dict[str, Any]:
+        return {k: v for k, v in value.items() if not isinstance(v, dict) or "mean" in v}
 
     @staticmethod
     def _table(cells: list[list[str]]) -> nodes.table:

@@ -15,14 +15,17 @@ from __future__ import annotations
 from .ablation import ablation_runs, ablation_stages, merge_overrides
 from .ablation_summary import summarise_ablation
 from .bundle_folder import find_bundles_dir
+from .compare_ways import compare_ways
 from .contact_sheet import write_contact_sheet
+from .generation_cost import generation_trainings, measure_generation_cost
+from .generation_ways import GENERATION_WAYS, GenerationWays
 from .grade_sheet import write_grade_sheet
 from .grading_stages import grading_stages
 from .grading_summary import summarise_grading
-from .generation_ways import GENERATION_WAYS, GenerationWays
 from .label_map_audit import audit_label_maps
 from .label_map_collapse import measure_collapse
 from .multi_stage import SEGMENTATION_NETWORKS, multi_stage_runs, multi_stage_stages, multi_stage_tag
+from .multi_stage_summary import summarise_multi_stage
 from .required_folder import required_folder
 from .share_stages import share_run_names, share_stages
 from .stage import BundleStage, FunctionStage, WorkflowStage
@@ -50,11 +53,14 @@ __all__ = [
     "ablation_stages",
     "audit_label_maps",
     "changed_settings",
+    "compare_ways",
     "find_bundles_dir",
+    "generation_trainings",
     "grading_stages",
     "flatten_settings",
     "folder_signature",
     "measure_collapse",
+    "measure_generation_cost",
     "merge_overrides",
     "required_folder",
     "settings_fingerprint",
@@ -63,6 +69,7 @@ __all__ = [
     "summarise_ablation",
     "summarise_synthetic_shares",
     "summarise_grading",
+    "summarise_multi_stage",
     "summarise_translation",
     "summarise_two_stage",
     "write_contact_sheet",

@@ -32,7 +32,9 @@ __all__ = ["generation_trainings", "measure_generation_cost"]
 
 _WORKER = "monai_retinasynth.workflows.training_cost"
 _ENTRY = {"name", "config_files", "overrides"}
-FLOPS_TEXT = "operations of convolutions and matrix products as torch counts them, a multiplication and an addition are two"
+FLOPS_TEXT = (
+    "operations of convolutions and matrix products as torch counts them, a multiplication and an addition are two"
+)
 
 
 def generation_trainings(

@@ -18,7 +18,7 @@ label maps, then translation. Three-stage: dot maps, dots to label maps, label m
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,13 @@ class GenerationWays:
     Args:
         root: output folder of the workflow.
         bundles_dir: folder of the bundles.
-        recipe: name of the recipe in the bundles of label map generation and of translation; the translator of dots
-            has the recipe ``<recipe>_dots``. None for the bundles' own settings.
+        recipe: name of the recipe in the bundles of label map generation and of translation. On top of it comes
+            ``<recipe>_joint`` for images together with label maps and ``<recipe>_dots`` for dot maps; the translator of
+            dots has ``<recipe>_dots`` alone. None for the bundles' own settings.
         label_set: label set of the data.
         image_channels: channels of the images.
-        train_images: images shown to the discriminators of a way in all; its trainings share them evenly.
+        train_images: images shown to the discriminators of a way in all, which its trainings share evenly; or, for each
+            way, a list with the number of images of each of its trainings.
         num_synthetic: cases of a synthetic set.
         dots: arguments of `label_map_to_dots`.
         generation: settings of the bundle of label map generation for all its stages.
@@ -56,7 +58,7 @@ class GenerationWays:
     recipe: str | None
     label_set: Any
     image_channels: int
-    train_images: int
+    train_images: int | Mapping[str, Sequence[int]]
     num_synthetic: int
     dots: Mapping[str, Any] = field(default_factory=dict)
     generation: Mapping[str, Any] = field(default_factory=dict)
@@ -77,11 +79,27 @@ class GenerationWays:
         """
         if way not in GENERATION_WAYS:
             raise ConfigError(f"there is no way {way!r} to generate; choose of {', '.join(GENERATION_WAYS)}")
-        share = self.train_images // GENERATION_WAYS[way]
-        if share < 1:
-            raise ConfigError(f"train_images is {self.train_images}, too few for the {way}-stage way")
         makers = {"single": self._single, "two": self._two, "three": self._three}
-        return makers[way](tag, {**data, "seed": seed, "train_images": share}, needs)
+        made = makers[way](tag, {**data, "seed": seed}, needs)
+        trainings = [stage for stage in made if f"training_{tag}" in stage.name and isinstance(stage, BundleStage)]
+        for stage, images in zip(trainings, self.budget(way), strict=True):
+            stage.overrides.setdefault("train_images", images)
+        return made
+
+    def budget(self, way: str) -> list[int]:
+        """Images shown to the discriminator of each training of a way.
+
+        Raises:
+            ConfigError: when there are too few, or a list does not have one number for each training.
+        """
+        given, count = self.train_images, GENERATION_WAYS[way]
+        images = [given // count] * count if isinstance(given, int) else list(given.get(way, ()))
+        if len(images) != count or min(images) < 1:
+            raise ConfigError(
+                f"train_images is {given}: the {way}-stage way has {count} training(s); give one number of images for "
+                f'all ways, at least {count}, or for each way a list such as {{"two": [4000, 2000]}}'
+            )
+        return images
 
     def folder(self, way: str, tag: str) -> str:
         """Folder of the synthetic set of a way."""
@@ -89,7 +107,7 @@ class GenerationWays:
 
     def _single(self, tag: str, data: dict[str, Any], needs: list[str]) -> list[WorkflowStage]:
         joint = {**data, "label_set": self.label_set, "image_channels": self.image_channels}
-        return self._latent_pair("single_training", "single_set", tag, joint, needs)
+        return self._latent_pair("single_training", "single_set", tag, joint, needs, "_joint")
 
     def _two(self, tag: str, data: dict[str, Any], needs: list[str]) -> list[WorkflowStage]:
         labels = {**data, "label_set": self.label_set}
@@ -110,61 +128,55 @@ class GenerationWays:
         declared = "$monai_retinasynth.data.declared_label_set(@dataset_dir)"
         # dots are no thin branches: nothing is to be joined along ridges
         latent = {**of_dots, "label_set": declared, "thin_class": None}
-        stages = self._latent_pair("three_dot_map_training", "three_dot_maps", tag, latent, [names[0]])
+        stages = self._latent_pair("three_dot_map_training", "three_dot_maps", tag, latent, [names[0]], "_dots")
         training = f"three_dots_to_label_map_training_{tag}"
         own = {**of_dots, "target_label_set": self.label_set}
         draw = {
-            **{key: value for key, value in own.items() if key != "train_images"},
+            **own,
             "checkpoint": self._model(training),
             "label_maps_dir": dot_maps,
             # a young generator may leave a map without dots; they are counted in the set's provenance
             "empty_dot_maps": "keep",
         }
-        bundle, recipe = "label_to_image_translation", f"{self.recipe}_dots" if self.recipe else None
+        bundle, recipes = "label_to_image_translation", ["_dots"]
+        drawing = ["inference", "dots_to_label_map_inference"]
         stages += [
-            self._stage(training, bundle, ["train", "dots_to_label_map"], recipe, own, [names[0]]),
-            self._stage(
-                names[2],
-                bundle,
-                ["inference", "dots_to_label_map_inference"],
-                recipe,
-                draw,
-                [training, names[1]],
-            ),
+            self._stage(training, bundle, ["train", "dots_to_label_map"], recipes, own, [names[0]]),
+            self._stage(names[2], bundle, drawing, recipes, draw, [training, names[1]]),
         ]
         return [write, *stages, *self._translation("three", tag, data, needs)]
 
     def _latent_pair(
-        self, training: str, drawing: str, tag: str, own: dict[str, Any], needs: list[str]
+        self, training: str, drawing: str, tag: str, own: dict[str, Any], needs: list[str], variant: str | None = None
     ) -> list[WorkflowStage]:
         bundle, training, drawing = "label_map_generation", f"{training}_{tag}", f"{drawing}_{tag}"
-        draw = {key: value for key, value in own.items() if key != "train_images"}
-        draw |= {"checkpoint": self._model(training), "num_samples": self.num_synthetic}
+        recipes = [""] if variant is None else ["", variant]
+        draw = {**own, "checkpoint": self._model(training), "num_samples": self.num_synthetic}
         return [
-            self._stage(training, bundle, ["train"], self.recipe, own, needs),
-            self._stage(drawing, bundle, ["inference"], self.recipe, draw, [training]),
+            self._stage(training, bundle, ["train"], recipes, own, needs),
+            self._stage(drawing, bundle, ["inference"], recipes, draw, [training]),
         ]
 
     def _translation(self, way: str, tag: str, data: dict[str, Any], needs: list[str]) -> list[WorkflowStage]:
         bundle = "label_to_image_translation"
         training, label_maps = f"{way}_translation_training_{tag}", f"{way}_label_maps_{tag}"
         own = {**data, "label_set": self.label_set, "image_channels": self.image_channels}
-        draw = {key: value for key, value in own.items() if key != "train_images"}
-        draw |= {"checkpoint": self._model(training), "label_maps_dir": str(Path(self.root, label_maps))}
+        draw = {**own, "checkpoint": self._model(training), "label_maps_dir": str(Path(self.root, label_maps))}
         return [
-            self._stage(training, bundle, ["train"], self.recipe, own, needs),
-            self._stage(f"{way}_set_{tag}", bundle, ["inference"], self.recipe, draw, [training, label_maps]),
+            self._stage(training, bundle, ["train"], [""], own, needs),
+            self._stage(f"{way}_set_{tag}", bundle, ["inference"], [""], draw, [training, label_maps]),
         ]
 
     def _model(self, training: str) -> str:
         return str(Path(self.root, training, "models", "model.pt"))
 
     def _stage(
-        self, name: str, bundle: str, configs: list[str], recipe: str | None, own: dict[str, Any], needs: list[str]
+        self, name: str, bundle: str, configs: list[str], variants: list[str], own: dict[str, Any], needs: list[str]
     ) -> BundleStage:
         folder = Path(self.bundles_dir, bundle)
         files = [str(folder / "configs" / f"{config}.json") for config in configs]
-        files.append(str(folder / "recipes" / f"{recipe}.json") if recipe else None)
+        if self.recipe:
+            files += [str(folder / "recipes" / f"{self.recipe}{variant}.json") for variant in variants]
         extra = self.generation if bundle == "label_map_generation" else self.translation
         # a copy each: the parser of a run writes into the dictionaries that it is given
         return BundleStage(name, files, copy.deepcopy({**own, **extra}), needs)

@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The answer of the multi-stage workflow: figures of all ways to generate, mean and sd over seeds, and what they cost."""
+"""The answer of the multi-stage workflow: figures of all ways to generate, mean and sd over seeds, and their cost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ from .stage_record import StageRecord
 __all__ = ["summarise_multi_stage"]
 
 _VESSELS = ("f1", "auc", "accuracy", "sensitivity", "specificity", "f1_per_image_mean", "cldice")
-_TITLES = {"real": "REAL", "real_same_steps": "REAL, same steps", "synth": "SYNTH", "synth_then_real": "SYNTH then REAL"}
+_TITLES = {
+    "real": "REAL",
+    "real_same_steps": "REAL, same steps",
+    "synth": "SYNTH",
+    "synth_then_real": "SYNTH then REAL",
+}
 
 
 def summarise_multi_stage(
@@ -92,7 +97,8 @@ def summarise_multi_stage(
     if missing and not (allow_missing and found):
         raise DataError(
             f"{Path(root, missing[0])} has no result ({len(missing)} such stages in all); run the workflow again, it "
-            "goes on where it stopped" + ("" if allow_missing else ", or set allow_missing for a table of what is there")
+            "goes on where it stopped"
+            + ("" if allow_missing else ", or set allow_missing for a table of what is there")
         )
     main = "jaccard" if "jaccard" in next(iter(found[0].values())) else "f1"
     cost = Path(root, "cost", "cost.json")
@@ -158,7 +164,9 @@ def _in_order(names: Mapping[str, Any]) -> list[str]:
     inside = {organ for group in names for organ in ORGAN_GROUPS.get(group, ())}
     # lungs, heart, clavicles: a group stands where its first organ does
     order = {organ: place for place, organ in enumerate(names)}
-    main = sorted((n for n in names if n not in inside), key=lambda n: order.get(ORGAN_GROUPS.get(n, (n,))[0], order[n]))
+    main = sorted(
+        (n for n in names if n not in inside), key=lambda n: order.get(ORGAN_GROUPS.get(n, (n,))[0], order[n])
+    )
     return [*main, *(name for name in names if name in inside)]
 
 

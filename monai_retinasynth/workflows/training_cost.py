@@ -179,9 +179,7 @@ class _Timing:
         return time.perf_counter()
 
 
-def _parser(
-    config_files: Sequence[str], overrides: Mapping[str, Any], folder: str, epoch_length: int
-) -> ConfigParser:
+def _parser(config_files: Sequence[str], overrides: Mapping[str, Any], folder: str, epoch_length: int) -> ConfigParser:
     workflow = ConfigWorkflow(
         config_file=[str(file) for file in config_files],
         meta_file=str(Path(config_files[0]).parent / "metadata.json"),

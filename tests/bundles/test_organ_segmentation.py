@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The bundle semantic_segmentation on chest organs: both networks, training, evaluation, inference, bad input."""
+"""The bundle semantic_segmentation on chest organs: all networks, training, evaluation, inference, bad input."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from parameterized import parameterized
 
 from monai_retinasynth.data import write_datalist, write_radiograph
 from monai_retinasynth.metrics import read_organ_results
-from monai_retinasynth.networks.nets import SegmentationMultiscaleAttentionNet
 from monai_retinasynth.simulation import write_chest_phantom_dataset
 from monai_retinasynth.transforms import organ_masks
 from monai_retinasynth.utils import CHEST_ORGANS, read_label_map, read_mask, read_rgb, write_grey
@@ -34,16 +33,25 @@ from tests.bundles.test_semantic_segmentation import run as run_files
 
 SIZE = 64
 SMANET = "configs/smanet.json"
+UNET = "configs/unet.json"  # MONAI's UNet
 RECIPE = "recipes/chest_phantom.json"
 # a light network of either kind: the recipe would set other channels
-SETTINGS = {**TINY, "max_iterations": 2, "epoch_length": 2, "smanet_channels": 4, "smanet_num_blocks": [1, 1, 1, 1]}
-NETWORKS = [("unet", []), ("smanet", [SMANET])]
+SETTINGS = {
+    **TINY,
+    "max_iterations": 2,
+    "epoch_length": 2,
+    "smanet_channels": 4,
+    "smanet_num_blocks": [1, 1, 1, 1],
+    "unet_channels": [4, 8, 8],
+}
+CLASSES = {"dynunet": "DynUNet", "unet": "UNet", "smanet": "SegmentationMultiscaleAttentionNet"}
+NETWORKS = [("dynunet", []), ("unet", [UNET]), ("smanet", [SMANET])]
 
 
 def run(files: list[str], *networks: str, **overrides) -> ConfigWorkflow:
     """Run with the network's file after the first one and the recipe last."""
     kind = "infer" if files == INFERENCE else "train"
-    settings = SETTINGS if kind == "train" else {k: SETTINGS[k] for k in SETTINGS if "smanet" in k}
+    settings = SETTINGS if kind == "train" else {k: SETTINGS[k] for k in SETTINGS if "net_" in k}
     return run_files([files[0], *networks, *files[1:], RECIPE], kind, **{**settings, **overrides})
 
 
@@ -67,7 +75,7 @@ class TestOrganSegmentation(unittest.TestCase):
     def test_training(self, name, _):
         flow = self.trained[name]
         self.assertEqual(flow.network_def(torch.rand(1, 1, 32, 16)).shape, (1, 8, 32, 16))
-        self.assertEqual(isinstance(flow.network_def, SegmentationMultiscaleAttentionNet), name == "smanet")
+        self.assertEqual(type(flow.network_def).__name__, CLASSES[name])
         metrics = flow.evaluator.state.metrics
         self.assertIn("val_organ_dice", metrics)
         self.assertNotIn("val_vessel_dice", metrics)
@@ -76,7 +84,7 @@ class TestOrganSegmentation(unittest.TestCase):
         self.assertEqual(recorded["network"], str(flow.network_def))
 
     def test_a_chest_is_never_mirrored(self):
-        flow = self.trained["unet"]
+        flow = self.trained["dynunet"]
         names = [type(t).__name__ for t in flow.train_dataset.transform.transforms]
         self.assertIn("RandAffined", names)
         self.assertNotIn("RandFlipd", names)
@@ -130,7 +138,7 @@ class TestOrganSegmentation(unittest.TestCase):
         }
         write_datalist(folder, cases, "chest_organ", "no masks")
         output = self.root / "evaluation_label_maps"
-        settings = {"checkpoint": self.model("unet"), "output_dir": str(output), "save_predictions": True}
+        settings = {"checkpoint": self.model("dynunet"), "output_dir": str(output), "save_predictions": True}
         run(EVALUATE, dataset_dir=str(folder), **settings)
         for case in read_organ_results(output / "organs.json")["REAL"]["per_case"]:
             predicted, truth = (
@@ -177,8 +185,8 @@ class TestOrganSegmentation(unittest.TestCase):
         for name in ("a", "as_dicom", "as_nifti"):
             self.assertTrue(np.array_equal(read_label_map(output / f"{name}.png", "chest_organ"), expected), name)
 
-    @parameterized.expand([("unet", [], "smanet"), ("smanet", [SMANET], "unet")])
-    def test_checkpoint_of_the_other_network_is_refused(self, name, files, other):
+    @parameterized.expand([(name, files, other) for name, files in NETWORKS for other in CLASSES if other != name])
+    def test_checkpoint_of_another_network_is_refused(self, name, files, other):
         with self.assertRaises(Exception) as caught:
             run(
                 EVALUATE,
@@ -187,8 +195,7 @@ class TestOrganSegmentation(unittest.TestCase):
                 checkpoint=self.model(other),
                 output_dir=str(self.root / "x"),
             )
-        classes = ["DynUNet", "SegmentationMultiscaleAttentionNet"]
-        theirs, ours = classes if name == "smanet" else classes[::-1]
+        theirs, ours = CLASSES[other], CLASSES[name]
         self.assertRegex(messages(caught.exception), f"holds another network \\({theirs}\\) than .* \\({ours}\\)")
         with self.assertRaises(Exception) as caught:  # and going on with training too
             run(TRAIN, *files, dataset_dir=str(self.data), output_dir=str(self.root / other))
@@ -196,7 +203,7 @@ class TestOrganSegmentation(unittest.TestCase):
 
     def test_folder_of_other_settings_is_refused(self):
         with self.assertRaises(Exception) as caught:
-            run(TRAIN, dataset_dir=str(self.data), output_dir=str(self.root / "unet"), rotation_degrees=2.0)
+            run(TRAIN, dataset_dir=str(self.data), output_dir=str(self.root / "dynunet"), rotation_degrees=2.0)
         self.assertIn("rotation_degrees: ", messages(caught.exception))
 
     @parameterized.expand(
@@ -220,7 +227,7 @@ class TestOrganSegmentation(unittest.TestCase):
         mask = folder / "masks" / "heart" / "chest_00004.png"
         mask.unlink() if kind == "missing" else write_grey(mask, np.zeros((SIZE, SIZE), np.uint8))
         with self.assertRaises(Exception) as caught:
-            run(EVALUATE, dataset_dir=str(folder), checkpoint=self.model("unet"), output_dir=str(self.root / "x"))
+            run(EVALUATE, dataset_dir=str(folder), checkpoint=self.model("dynunet"), output_dir=str(self.root / "x"))
         self.assertRegex(messages(caught.exception), f"mask of heart .*{mask.name}")
 
     def test_label_set_alone_is_enough(self):
@@ -238,7 +245,7 @@ class TestRecipes(unittest.TestCase):
         file = BUNDLE / "recipes" / f"{recipe}.json"
         settings = json.loads(file.read_text())
         self.assertEqual(sorted(set(settings) - set(json.loads((CONFIGS / "train.json").read_text()))), [])
-        for files in ([], [SMANET]):
+        for files in ([], [UNET], [SMANET]):
             names = [str(BUNDLE / name) for name in ("configs/train.json", *files)]
             flow = ConfigWorkflow([*names, str(file)], meta_file=None, logging_file=False)
             flow.initialize()

@@ -55,6 +55,19 @@ class TestProgressiveGrowthSchedule(unittest.TestCase):
         with self.assertRaisesRegex(ConfigError, name):
             ProgressiveGrowthSchedule(*args)
 
+    @parameterized.expand([(7,), (8,), (399,), (400,), (401,), (6000,)])
+    def test_scaled_to_a_budget(self, total):
+        schedule = ProgressiveGrowthSchedule([4, 8, 16, 32], [10, 20, 30], [40, 50, 60, 190], 10, total_images=total)
+        self.assertEqual(schedule.total_images, total)
+        parts = [*schedule.fade_images[1:], *schedule.stabilise_images]
+        self.assertGreaterEqual(min(parts), 1)
+        for part, original in zip(parts, (10, 20, 30, 40, 50, 60, 190)):
+            self.assertAlmostEqual(part, original * total / 400, delta=len(parts))  # each has one at least
+
+    def test_budget_too_small(self):
+        with self.assertRaisesRegex(ConfigError, "total_images is 4, but 3 resolutions have 5 phases"):
+            ProgressiveGrowthSchedule([4, 8, 16], 1, 1, 10, total_images=4)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -67,6 +67,16 @@ class TestCheckConditioning(unittest.TestCase):
     def test_a_foreign_network_is_not_questioned(self):
         check_conditioning(nn.Linear(3, 3), num_conditions=5)
 
+    def test_images_beside_label_maps(self):
+        joint = ProgressiveGenerator(4, 4, resolution=8, base_channels=8, max_channels=4, image_channels=1)
+        check_conditioning(joint, image_channels=1)
+        check_conditioning(joint)
+        check_conditioning(NETWORKS["acgan"](), image_channels=0)
+        with self.assertRaisesRegex(ConfigError, "image_channels is 3, but ProgressiveGenerator makes 1"):
+            check_conditioning(joint, image_channels=3)
+        with self.assertRaisesRegex(ConfigError, "AuxiliaryClassifierGenerator makes no image channels"):
+            check_conditioning(NETWORKS["acgan"](), image_channels=1)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -100,5 +100,42 @@ class TestProgressiveGenerator(NetworkTester, unittest.TestCase):
             tiny(resample="bicubic")
 
 
+class TestImageBesideLabelMap(NetworkTester, unittest.TestCase):
+    """The single-stage method: class probabilities and an image of one latent vector."""
+
+    expected_shapes = [(3, 4, 32, 32)]
+
+    def make(self):
+        return tiny(out_channels=4, image_channels=1)
+
+    def inputs(self):
+        return (torch.randn(3, 8, generator=torch.Generator().manual_seed(1)),)
+
+    def everything(self, network):
+        return [network(*self.inputs(), r) for r in network.resolutions]
+
+    @parameterized.expand([(0.0,), (0.4,), (1.0,)])
+    def test_probabilities_then_image(self, alpha):
+        made = self.make()(*self.inputs(), 32, alpha)
+        torch.testing.assert_close(made[:, :3].sum(1), torch.ones(3, 32, 32))
+        self.assertGreaterEqual(float(made[:, :3].detach().min()), 0.0)
+        self.assertLess(float(made[:, 3].detach().min()), 0.0)
+        self.assertLessEqual(float(made[:, 3].detach().abs().max()), 1.0)
+
+    def test_same_logits_as_the_plain_network(self):
+        joint, plain = self.make(), tiny(out_channels=4, out_activation="none")
+        plain.load_state_dict(joint.state_dict())
+        made, logits = joint(*self.inputs()), plain(*self.inputs())
+        torch.testing.assert_close(made[:, :3], torch.softmax(logits[:, :3], 1))
+        torch.testing.assert_close(made[:, 3:], torch.tanh(logits[:, 3:]))
+
+    @parameterized.expand(
+        [(4, 3, "softmax"), (4, 4, "softmax"), (4, 1, "tanh"), (2, 1, "softmax"), (4, -1, "softmax")]
+    )
+    def test_refused(self, out_channels, image_channels, activation):
+        with self.assertRaisesRegex(ValueError, "image channels go with class probabilities"):
+            tiny(out_channels=out_channels, image_channels=image_channels, out_activation=activation)
+
+
 if __name__ == "__main__":
     unittest.main()

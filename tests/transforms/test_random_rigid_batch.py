@@ -82,6 +82,18 @@ class TestRandomFlipRotateBatch(unittest.TestCase):
         with self.assertRaises(ValueError):
             RandomFlipRotateBatch()(torch.zeros(3, 4, 4))
 
+    def test_an_image_turns_with_its_label_map(self):
+        labels = one_hot()
+        # the mask of class 1 as an image of -1 and 1
+        joint = torch.cat([labels, labels[:, 1:2] * 2 - 1], dim=1)
+        turned = RandomFlipRotateBatch(max_angle_deg=20, num_classes=3)(joint)
+        torch.testing.assert_close(turned[:, :3].sum(1), torch.ones(4, 40, 60))
+        inner = (slice(None), slice(None), slice(12, 28), slice(20, 40))  # nothing is turned in from beyond the border
+        torch.testing.assert_close(turned[:, 3:][inner], turned[:, 1:2][inner] * 2 - 1, rtol=0, atol=1e-5)
+        bright = torch.cat([labels, torch.ones(4, 1, 40, 60)], dim=1)
+        turned = RandomFlipRotateBatch(max_angle_deg=40, num_classes=3)(bright)
+        torch.testing.assert_close(turned[:, 3], torch.ones(4, 40, 60))  # the border is repeated, not black
+
 
 if __name__ == "__main__":
     unittest.main()

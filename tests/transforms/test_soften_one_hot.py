@@ -60,6 +60,13 @@ class TestSoftenOneHot(unittest.TestCase):
         with self.assertRaises(ValueError):
             SoftenOneHot()(torch.zeros(3, 4, 4))
 
+    def test_an_image_behind_the_classes_stays(self):
+        image = torch.linspace(-1, 1, 3 * 2 * 20 * 30).view(3, 2, 20, 30)
+        softened = SoftenOneHot(0.3, grid=4, num_classes=3)(torch.cat([one_hot(), image], dim=1))
+        self.assertTrue(torch.equal(softened[:, 3:], image))
+        torch.testing.assert_close(softened[:, :3].sum(1), torch.ones(3, 20, 30))
+        self.assertGreater(float((softened[:, :3] - one_hot()).abs().mean()), 0.01)
+
 
 if __name__ == "__main__":
     unittest.main()
