@@ -78,7 +78,7 @@ class LoadFundusCased(Transform):
         self.image_key = image_key
         self.label_key = label_key
         self.image_dtype = getattr(torch, image_dtype)
-        self.spatial_size = None if spatial_size is None else _checked_size(spatial_size)
+        self.spatial_size = None if spatial_size is None else checked_size(spatial_size)
         self.image_channels = image_channels
         self.target_label_set = None if target_label_set is None else get_label_set(target_label_set)
 
@@ -154,7 +154,7 @@ class LoadFundusCased(Transform):
         return compose_fundus_label_map(vessel, fov)
 
 
-def _checked_size(spatial_size: Sequence[int] | int) -> tuple[int, ...]:
+def checked_size(spatial_size: Sequence[int] | int) -> tuple[int, ...]:
     try:
         size = tuple(int(side) for side in ensure_tuple_rep(spatial_size, 2))
     except (TypeError, ValueError):

@@ -23,7 +23,7 @@ from ..utils.chest_organs import CHEST_ORGANS
 from ..utils.errors import DataError
 from ..utils.image_io import from_picture, read_mask
 from .compose_chest_label_map import organ_masks
-from .load_fundus_case import _checked_size
+from .load_fundus_case import checked_size
 from .resample_area import resample_area
 
 __all__ = ["LoadOrganMasksD", "LoadOrganMasksDict", "LoadOrganMasksd"]
@@ -58,7 +58,7 @@ class LoadOrganMasksd(Transform):
         label_key: str = "label",
         case_key: str = "case_id",
     ) -> None:
-        self.spatial_size = None if spatial_size is None else _checked_size(spatial_size)
+        self.spatial_size = None if spatial_size is None else checked_size(spatial_size)
         self.masks_key = masks_key
         self.label_key = label_key
         self.case_key = case_key

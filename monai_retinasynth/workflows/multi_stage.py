@@ -28,8 +28,8 @@ from .stage import BundleStage, WorkflowStage
 
 __all__ = ["SEGMENTATION_NETWORKS", "multi_stage_runs", "multi_stage_stages", "multi_stage_tag"]
 
-#: segmentation network -> overlay of the segmentation bundle that chooses it
-SEGMENTATION_NETWORKS = {"unet": None, "smanet": "smanet"}
+#: segmentation network -> overlay of the segmentation bundle that chooses it; MONAI's DynUNet is its own choice
+SEGMENTATION_NETWORKS = {"dynunet": None, "unet": "unet", "smanet": "smanet"}
 
 
 def multi_stage_tag(fraction: float, seed: int) -> str:

@@ -24,8 +24,6 @@ from parameterized import parameterized
 from PIL import Image
 
 from monai_retinasynth.data import (
-    count_empty_dot_maps,
-    declared_label_set,
     load_cases,
     load_datalist,
     write_datalist,
@@ -34,7 +32,7 @@ from monai_retinasynth.data import (
 from monai_retinasynth.simulation import write_chest_phantom_dataset
 from monai_retinasynth.transforms import dot_label_set
 from monai_retinasynth.utils import CHEST_ORGANS, read_label_map, write_label_map
-from monai_retinasynth.utils.errors import CheckpointError, ConfigError, DataError
+from monai_retinasynth.utils.errors import CheckpointError, DataError
 from tests.bundles.bundle_tester import phantom_dataset, run_bundle_in_process
 
 BUNDLE = "label_to_image_translation"
@@ -205,18 +203,6 @@ class TestDotsToLabelMap(ChestTest):
         made = self.drawn(*DOTS_INFER, model=self.model, source=folder, empty_dot_maps="keep")
         self.assertEqual(load_datalist(made)["provenance"]["empty_dot_maps"], 1)
         self.assertEqual(len(self.label_maps(made)), 2)
-        with self.assertRaisesRegex(ConfigError, "'error' or 'keep', got 'drop'"):
-            count_empty_dot_maps(folder, labels, empty="drop")
-
-    def test_folder_that_declares_no_label_set(self):
-        bare = self.folder / "bare"
-        bare.mkdir()
-        with self.assertRaisesRegex(DataError, "bare does not say which classes.*give label_set"):
-            declared_label_set(bare)
-        with self.assertRaisesRegex(DataError, r"data \(chest_organ\) and .*dots \(chest_organ_dots\) differ"):
-            declared_label_set([self.dataset, {"dataset_dir": self.dots}])
-        with self.assertRaisesRegex(DataError, "no folder"):
-            declared_label_set([])
 
 
 class TestRetina(unittest.TestCase):

@@ -147,7 +147,7 @@ class TestMultiStageStages(unittest.TestCase):
         [
             ({"ways": ["single", "single"]}, "ways is"),
             ({"ways": []}, "ways is"),
-            ({"networks": ["resnet"]}, "networks is .*unet, smanet"),
+            ({"networks": ["resnet"]}, "networks is .*dynunet, unet, smanet"),
             ({"fractions": [0.0]}, "fractions are shares"),
             ({"fractions": []}, "fractions are shares"),
             ({"seeds": [1, 1]}, "different seeds"),
