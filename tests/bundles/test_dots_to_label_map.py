@@ -114,7 +114,8 @@ class TestRadiographs(ChestTest):
     def test_budget_counts_pictures(self):
         # 3 iterations of batches of 4, in one epoch of 3 or three of 1
         for epoch_length, epochs in ((20, 1), (1, 3)):
-            out = self.trained("train", "recipes/chest_phantom", dataset=self.dataset, epoch_length=epoch_length)
+            settings = {"batch_size": 4, "epoch_length": epoch_length}
+            out = self.trained("train", "recipes/chest_phantom", dataset=self.dataset, **settings)
             state = torch.load(out / "models" / "last.pt", weights_only=True)["trainer"]
             self.assertEqual((state["epoch"], state["iteration"]), (epochs, 3))
 
