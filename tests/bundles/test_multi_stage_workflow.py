@@ -37,7 +37,8 @@ TINY = {
                    "fade_images": 1, "stabilise_images": 1, "epoch_length": 2},
     "translation": {"channels": 4, "max_channels": 8, "num_downs": 2, "num_res_blocks": 1, "d_channels": 4,
                     "d_max_channels": 8, "d_num_layers": 2, "batch_size": 2, "epoch_length": 2},
-    "segmentation": {"channels": [4, 8, 8], "strides": [1, 2, 2], "crop_size": 32, "batch_size": 2, "epoch_length": 2},
+    "segmentation": {"channels": [4, 8, 8], "strides": [1, 2, 2], "crop_size": 32, "batch_size": 2, "epoch_length": 2,
+                     "unet_channels": [4, 8]},
 }  # fmt: skip
 
 
@@ -99,8 +100,8 @@ class TestMultiStageWorkflow(unittest.TestCase):
             with self.subTest(name):
                 run_workflow(
                     name, dataset_dir=str(self.folder / dataset), output_dir=str(self.folder / name), size=size,
-                    fractions=[1.0], seeds=[0], ways=["three"], stop_after="evaluation_unet_three_synth_100pct_seed0",
-                    **extra,
+                    train_images=36, fractions=[1.0], seeds=[0], ways=["three"], networks=["unet"],
+                    stop_after="evaluation_unet_three_synth_100pct_seed0", **extra,
                 )  # fmt: skip
                 folder = self.folder / name / "evaluation_unet_three_synth_100pct_seed0"
                 self.assertTrue(list(folder.glob("*.json")))
