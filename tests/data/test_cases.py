@@ -10,6 +10,7 @@
 # limitations under the License.
 from __future__ import annotations
 
+import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 
 from monai_retinasynth.data import FundusDataset, SyntheticSetWriter, detect_layout, load_cases, write_datalist
 from monai_retinasynth.transforms import LoadFundusCased
-from monai_retinasynth.utils import DataError, write_label_map
+from monai_retinasynth.utils import ConfigError, DataError, write_label_map
 from tests.data.layouts import eye, make_chase_db1, make_drive
 
 
@@ -46,6 +47,38 @@ class FolderTestCase(unittest.TestCase):
 
 
 class TestLoadCases(FolderTestCase):
+    def test_fraction_of_the_training_cases(self):
+        folder = str(as_real(make_synthetic(self.folder / "s", 10)))
+        part = {"dataset_dir": folder, "fraction": 0.5, "fraction_seed": 3}
+        chosen = [case["case_id"] for case in load_cases(part, "training", val_count=2)]
+        everything = [case["case_id"] for case in load_cases(folder, "training", val_count=2)]
+        self.assertEqual((len(everything), len(chosen)), (8, 4))
+        self.assertLess(set(chosen), set(everything))
+        other = load_cases({**part, "fraction_seed": 4}, "training", val_count=2)
+        self.assertNotEqual(chosen, [case["case_id"] for case in other])
+        for section in ("validation", "all"):
+            self.assertEqual(load_cases(part, section, val_count=2), load_cases(folder, section, val_count=2))
+        # beside another set only its own part is cut
+        self.assertEqual(len(load_cases([part, folder], "training", val_count=2)), 12)
+        with self.assertRaisesRegex(DataError, "fraction=0.05 of the 8 cases .*leaves no case"):
+            load_cases({**part, "fraction": 0.05}, "training", val_count=2)
+        with self.assertRaisesRegex(ConfigError, "fraction must be above 0"):
+            load_cases({**part, "fraction": -1}, "training", val_count=2)
+
+    def test_masks_and_targets(self):
+        folder = as_real(make_synthetic(self.folder / "s", 2))
+        content = json.loads((folder / "datalist.json").read_text())
+        for case in content["training"]:
+            case |= {"target": case["label"], "masks": {"heart": case["image"]}}
+        write_datalist(folder, {"training": content["training"]}, "fundus_vessel", "with masks")
+        case = load_cases(str(folder), "training", val_count=0)[0]
+        self.assertEqual(case["target"], case["label"])
+        self.assertEqual(case["masks"], {"heart": case["image"]})
+        content["training"][0]["masks"] = {"heart": "masks/gone.png"}
+        write_datalist(folder, {"training": content["training"]}, "fundus_vessel", "with masks")
+        with self.assertRaisesRegex(DataError, "mask of heart of case synthetic_00000 is missing: .*gone.png"):
+            load_cases(str(folder), "training", val_count=0)
+
     def test_layouts_are_detected(self):
         write_label_map(self.folder / "maps" / "a.png", np.ones((4, 4)), "fundus_vessel")
         folders = {

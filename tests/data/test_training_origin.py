@@ -47,6 +47,13 @@ class TestTrainingOrigin(FolderTestCase):
         for without in (str(self.folder), None, "", [{"label": "a.png"}]):
             self.assertEqual(dataset_origins(without), [])
 
+    def test_origin_of_a_part(self):
+        part = {"dataset_dir": self.trained_on(True), "fraction": 0.1, "fraction_seed": 2}
+        (origin,) = dataset_origins(part)
+        self.assertEqual((origin["name"], origin["fraction"], origin["fraction_seed"]), ("IDRiD with lesions", 0.1, 2))
+        self.assertNotIn("dataset_dir", origin)  # no paths
+        self.assertEqual(dataset_origins([part, part["dataset_dir"]])[0], origin)
+
     def test_test_eyes_are_refused(self):
         clean = self.synthetic("clean", training_data=dataset_origins(self.trained_on(True)))
         self.assertEqual(refuse_grading_test_eyes(clean), clean)

@@ -133,6 +133,13 @@ class TestImageGridHandler(_TemporaryFolder):
         self.one_hot = nn.functional.one_hot(from_picture(self.label)[0].long(), 3).movedim(-1, 0).float()
         self.label_set = get_label_set("fundus_vessel")
 
+    def test_label_map_and_picture_of_one_generator(self):
+        for picture in (self.image, self.image[:1]):
+            shown = as_picture(torch.cat([self.one_hot, picture]), self.label_set)
+            width = shown.shape[1] // 2
+            np.testing.assert_array_equal(shown[:, :width], as_picture(self.one_hot, self.label_set))
+            np.testing.assert_array_equal(shown[:, width:], as_picture(picture, self.label_set))
+
     def test_pictures_are_upright_in_true_colours(self):
         self.assertTrue(np.array_equal(as_picture(self.image, self.label_set), self.photograph))
         colored = self.label_set.colorize(self.label)

@@ -185,6 +185,32 @@ class TestLoadFundusCased(unittest.TestCase):
         fov = read_mask(case["fov"])
         np.testing.assert_array_equal(loaded["label"][0].numpy().T > 0, fov)
 
+    def test_grey_levels(self):
+        grey = np.arange(60 * 80, dtype=np.uint8).reshape(60, 80)
+        case = {"image": self._save("grey.png", grey), "vessel": self.vessel_file, "fov": self.fov_file}
+        loaded = LoadFundusCased(image_channels=1, image_dtype="uint8")(case)
+        np.testing.assert_array_equal(loaded["image"][0].numpy().T, grey)
+        self.assertEqual(tuple(loaded["image"].shape), (1, 80, 60))
+        # of a colour photograph its brightness; the field of view is derived as before
+        loaded = LoadFundusCased(image_channels=1)({"image": self.image, "vessel": self.vessel_file})
+        self.assertEqual(tuple(loaded["image"].shape), (1, 80, 60))
+        self.assertGreater((loaded["label"][0].numpy().T == self.expected).mean(), 0.98)
+        with self.assertRaisesRegex(ConfigError, "image_channels must be 3 .* or 1"):
+            LoadFundusCased(image_channels=2)
+
+    def test_second_label_map(self):
+        label, target = np.zeros((60, 80), np.uint8), self.expected
+        write_label_map(self.folder / "label.png", label, "fundus_vessel")
+        write_label_map(self.folder / "target.png", target, "fundus_vessel")
+        case = {"label": str(self.folder / "label.png"), "target": str(self.folder / "target.png")}
+        loaded = LoadFundusCased(target_label_set="fundus_vessel")(case)
+        np.testing.assert_array_equal(loaded["target"][0].numpy().T, target)
+        half = LoadFundusCased(target_label_set="fundus_vessel", spatial_size=(40, 30))(case)
+        self.assertEqual((tuple(half["target"].shape), half["target"].dtype), ((1, 40, 30), torch.uint8))
+        write_label_map(self.folder / "target.png", target[:, :50], "fundus_vessel")
+        with self.assertRaisesRegex(DataError, "sizes differ.*target.png is 50 x 60"):
+            LoadFundusCased(target_label_set="fundus_vessel")(case)
+
 
 if __name__ == "__main__":
     unittest.main()
