@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Any data set as a data set folder of one size, small enough to train on."""
+"""Photographs with label maps as a data set folder of one size, small enough to train on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from .._version import __version__
 from ..transforms.load_fundus_case import LoadFundusCased
-from ..utils.errors import ConfigError
+from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import to_picture
 from ..utils.label_set import LabelSet, get_label_set
 from .cases import detect_layout, load_cases
@@ -65,7 +65,8 @@ def resize_dataset(
 
     Raises:
         ConfigError: When the size is below 16 pixels.
-        DataError: When a case lacks its files or photograph, one cannot be read, or the folder holds other cases.
+        DataError: When a case lacks its files or photograph or has organ masks, a file cannot be read, or the folder
+            holds other cases.
     """
     if size < 16:
         raise ConfigError(f"size must be 16 pixels or more, got {size}")
@@ -73,6 +74,11 @@ def resize_dataset(
     layout = detect_layout(dataset_dir) if layout == "auto" else layout
     sections = ("training", "validation", "test") if val_count or layout == "datalist" else ("training", "test")
     cases = {section: load_cases(dataset_dir, section, layout, None, val_count, split) for section in sections}
+    if any("masks" in case for listed in cases.values() for case in listed):
+        raise DataError(
+            f"the cases of {dataset_dir} have organ masks of their own, which would be lost here; use prepare_jsrt_scr "
+            "or prepare_radiographs with another size"
+        )
     folder = Path(output_dir)
     origin = {"layout": layout, "val_count": int(val_count), "split": split}
     if layout == "datalist":

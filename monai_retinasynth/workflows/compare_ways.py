@@ -20,35 +20,36 @@ __all__ = ["compare_ways", "pooled_sd"]
 
 #: end of a run's name -> how it was trained
 _KINDS = {"synth": "SYNTH", "synth_then_real": "SYNTH then REAL"}
+#: end of a run's name -> the run on real images alone that it is compared with, and its name in a sentence
+_CONTROLS = {"synth": ("real", "REAL"), "synth_then_real": ("real_same_steps", "REAL with the same steps")}
 
 
 def compare_ways(
     runs: Mapping[str, Mapping[str, Any]],
     ways: Sequence[str],
     figure: str,
-    control: str = "real_same_steps",
 ) -> dict[str, dict[str, Any]]:
     """The best way to generate for training on synthetic images alone, and on real ones after them.
 
-    Differences are given as they are and in units of the pooled standard deviation over the seeds of the two runs. With
-    a handful of seeds, a difference of less than one or two of these units says nothing.
+    Training on synthetic images alone is compared with REAL (the run ``real``), training on real ones after them with
+    REAL of the same number of steps (``real_same_steps``). Differences are given as they are and in units of the pooled
+    standard deviation over the seeds of the two runs. With a handful of seeds, a difference of less than one or two of
+    these units says nothing.
 
     Args:
         runs: name of the run -> figure -> ``mean``, ``sd`` (None for one seed) and ``n``, as `mean_and_sd` gives them;
             the runs are called ``<way>_synth`` and ``<way>_synth_then_real``.
         ways: names of the ways; one that has no run is left out.
         figure: the figure to compare, the larger the better.
-        control: the run that all are compared with.
 
     Returns:
         ``synth`` and ``synth_then_real`` -> ``figure``; ``best``: a way, None where no way has the figure; its ``mean``
-        and ``sd``; ``difference`` from the control, ``pooled_sd`` of both, and ``difference_in_sd``; ``runner_up``,
+        and ``sd``; ``difference`` from that run, ``pooled_sd`` of both, and ``difference_in_sd``; ``runner_up``,
         ``lead`` over it and ``lead_in_sd``; ``ways``: way -> ``mean``, ``sd``, ``difference``, ``pooled_sd``,
         ``difference_in_sd``; ``text``: the same as a sentence. What cannot be said, such as a spread of one seed, is
         None.
     """
-    reference = _figure(runs, control, figure)
-    return {kind: _compare(runs, ways, kind, figure, reference) for kind in _KINDS}
+    return {kind: _compare(runs, ways, kind, figure, _figure(runs, _CONTROLS[kind][0], figure)) for kind in _KINDS}
 
 
 def pooled_sd(first: Mapping[str, Any], second: Mapping[str, Any]) -> float | None:
@@ -113,7 +114,7 @@ def _sentence(kind: str, result: Mapping[str, Any]) -> str:
     if result["difference"] is not None:
         side = "above" if result["difference"] >= 0 else "below"
         units = _units(result["difference_in_sd"])
-        parts.append(f"{abs(result['difference']):.4f} {side} REAL with the same steps{units}")
+        parts.append(f"{abs(result['difference']):.4f} {side} {_CONTROLS[kind][1]}{units}")
     if result["runner_up"] is not None:
         parts.append(f"{result['lead']:.4f} ahead of {result['runner_up']}-stage{_units(result['lead_in_sd'])}")
     return ", ".join(parts)

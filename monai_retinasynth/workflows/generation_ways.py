@@ -75,15 +75,17 @@ class GenerationWays:
             needs: stages that must come before.
 
         Raises:
-            ConfigError: when there is no such way, or the images are too few to be shared.
+            ConfigError: when there is no such way, the images are too few to be shared, or overrides hold their number.
         """
         if way not in GENERATION_WAYS:
             raise ConfigError(f"there is no way {way!r} to generate; choose of {', '.join(GENERATION_WAYS)}")
+        if "train_images" in {**self.generation, **self.translation}:
+            raise ConfigError("generation and translation hold train_images; give it as train_images of the ways")
         makers = {"single": self._single, "two": self._two, "three": self._three}
         made = makers[way](tag, {**data, "seed": seed}, needs)
         trainings = [stage for stage in made if f"training_{tag}" in stage.name and isinstance(stage, BundleStage)]
         for stage, images in zip(trainings, self.budget(way), strict=True):
-            stage.overrides.setdefault("train_images", images)
+            stage.overrides["train_images"] = images
         return made
 
     def budget(self, way: str) -> list[int]:

@@ -10,14 +10,15 @@
 # limitations under the License.
 """Does splitting generation into steps make images more useful? The stages that ask it of a data set.
 
-For every share of the real training data: REAL, and each way to generate (`GenerationWays`) at an equal budget of
-images shown to its discriminators, judged by a segmentation network trained on synthetic images alone, and then on real
-ones. A REAL control has the same number of optimizer steps as both trainings together.
+For every share of the real training data: REAL, and each way to generate (`GenerationWays`) at an equal budget (of time
+or of images, as its `train_images` says), judged by a segmentation network trained on synthetic images alone, and then
+on real ones. A REAL control has the same number of optimizer steps as both trainings together.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,10 +92,17 @@ def multi_stage_stages(
         if not given or len(set(given)) < len(given) or not set(given) <= set(known):
             raise ConfigError(f"{name} is {list(given)}; give one or more different ones of {', '.join(known)}")
     generator_seeds = list(seeds if generator_seeds is None else generator_seeds)
-    if not generator_seeds or not seeds or len(set(seeds)) < len(seeds):
-        raise ConfigError(f"give different seeds, got {list(seeds)} and generator_seeds {generator_seeds}")
-    if not fractions or not all(0 < fraction <= 1 for fraction in fractions):
-        raise ConfigError(f"fractions are shares of the real data, above 0 and at most 1, got {list(fractions)}")
+    repeated = len(set(seeds)) < len(seeds) or len(set(generator_seeds)) < len(generator_seeds)
+    if not generator_seeds or repeated or len(generator_seeds) > len(seeds):
+        raise ConfigError(
+            f"give different seeds, and no more generator_seeds than seeds; got {list(seeds)} and {generator_seeds}"
+        )
+    if not fractions or not all(0 < f <= 1 for f in fractions) or len(set(fractions)) < len(fractions):
+        raise ConfigError(
+            f"fractions are different shares of the real data, above 0 and at most 1, got {list(fractions)}"
+        )
+    # whole epochs: every training makes exactly the steps that it is given
+    epoch_length = math.gcd(real_iterations, synthetic_iterations, fine_tuning_iterations)
     stages: list[WorkflowStage] = []
     for number, seed in enumerate(seeds):
         g_seed = generator_seeds[number % len(generator_seeds)]
@@ -115,6 +123,8 @@ def multi_stage_stages(
                     "seed": seed,
                     "label_set": generators.label_set,
                     "image_channels": generators.image_channels,
+                    "epoch_length": epoch_length,
+                    "val_interval": "@max_epochs",
                 }
                 runs = _Runs(generators, segmentation_recipe, network, tag, of_seed, segmentation or {})
                 stages += runs.run("real", {"train_on": "real", "max_iterations": real_iterations}, needs)
@@ -161,7 +171,7 @@ class _Runs:
     def run(self, name: str, own: Mapping[str, Any], needs: Sequence[str]) -> list[WorkflowStage]:
         full = f"{self.network}_{name}_{self.tag}"
         training = f"segmentation_{full}"
-        settings = {**self.data, **self.settings, **own}
+        settings = {**self.settings, **self.data, **own}
         checkpoint = str(Path(self.root, training, "models", "model.pt"))
         judged = {**settings, "checkpoint": checkpoint, "run_name": name}
         return [

@@ -190,8 +190,14 @@ def _minutes(root: Path, way: str, fraction: float, seed: int, missing: list[str
 def _print(summary: Mapping[str, Any], network: str, title: str, console: Console) -> None:
     tables = {fraction: of_networks[network] for fraction, of_networks in summary["fractions"].items()}
     columns = _columns([figures for runs in tables.values() for figures in runs.values()])
-    count = len(summary["seeds"])
-    table = Table(title=escape(f"{title} ({network})"), caption=f"Mean ± sd over {count} seed{'s'[: count > 1]}.")
+    seeds, generators = _seeds(summary["seeds"]), _seeds(summary["generator_seeds"])
+    # a spread without that of the generators is a narrower one
+    spread = (
+        seeds
+        if seeds == generators
+        else (f"{seeds} of the segmentation networks; generators and choice of cases: {generators}")
+    )
+    table = Table(title=escape(f"{title} ({network})"), caption=f"Mean ± sd over {spread}.")
     table.add_column("real data", justify="right", no_wrap=True)
     table.add_column("trained on", no_wrap=True)
     for column in columns:
@@ -204,6 +210,10 @@ def _print(summary: Mapping[str, Any], network: str, title: str, console: Consol
     for fraction, of_networks in summary["answer"].items():
         for answer in of_networks[network].values():
             console.print(f"{100 * float(fraction):g} % of the data, {answer['text']}", highlight=False, markup=False)
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"{len(seeds)} seed{'s'[: len(seeds) > 1]}"
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -17,6 +17,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import torch
 from monai.bundle import ConfigWorkflow
 
 from monai_retinasynth.data import load_cases
@@ -81,6 +82,12 @@ class TestMultiStageWorkflow(unittest.TestCase):
         self.assertEqual(len(dots["training"]), 2)  # the generators see no more than the fraction
         summary = json.loads((run / "summary" / "summary.json").read_text())
         self.assertEqual(set(summary["fractions"]), {"0.2"})
+        self.assertEqual([path.name for path in (run / "cost").glob("cost.json")], ["cost.json"])
+        done = {}
+        for name in ("real_same_steps", "two_synth", "two_synth_then_real"):
+            last = run / f"segmentation_unet_{name}_{tag}" / "models" / "last.pt"
+            done[name] = torch.load(last, weights_only=False)["trainer"]["iteration"]
+        self.assertEqual(done["real_same_steps"], done["two_synth"] + done["two_synth_then_real"])
         # another network: generators are left as they are
         stamp = (run / f"two_set_{tag}" / "datalist.json").stat().st_mtime_ns
         run_workflow(
@@ -93,18 +100,18 @@ class TestMultiStageWorkflow(unittest.TestCase):
     def test_overlays_for_real_data(self):
         make_drive(self.folder / "DRIVE")
         make_jsrt(self.folder / "JSRT")
-        for name, dataset, size, extra in (
-            ("multi_stage_drive", "DRIVE", 32, {"dots": {"radius": 1}}),
-            ("multi_stage_jsrt", "JSRT", 32, {"jsrt_val_count": 2}),
+        for name, dataset, results, extra in (
+            ("multi_stage_drive", "DRIVE", "segmentation.json", {"dots": {"radius": 1}}),
+            ("multi_stage_jsrt", "JSRT", "organs.json", {"jsrt_val_count": 2}),
         ):
             with self.subTest(name):
                 run_workflow(
-                    name, dataset_dir=str(self.folder / dataset), output_dir=str(self.folder / name), size=size,
+                    name, dataset_dir=str(self.folder / dataset), output_dir=str(self.folder / name), size=32,
                     train_images=36, fractions=[1.0], seeds=[0], ways=["three"], networks=["unet"],
                     stop_after="evaluation_unet_three_synth_100pct_seed0", **extra,
                 )  # fmt: skip
                 folder = self.folder / name / "evaluation_unet_three_synth_100pct_seed0"
-                self.assertTrue(list(folder.glob("*.json")))
+                self.assertTrue((folder / results).is_file())
 
     def test_fraction_that_leaves_no_case(self):
         with self.assertRaises(Exception) as caught:

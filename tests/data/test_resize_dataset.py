@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from monai_retinasynth.data import check_dataset, load_cases, resize_dataset
-from monai_retinasynth.simulation import write_phantom_dataset
+from monai_retinasynth.simulation import write_chest_phantom_dataset, write_phantom_dataset
 from monai_retinasynth.transforms import LoadFundusCased
 from monai_retinasynth.utils import ConfigError, DataError, read_label_map, read_rgb
 from tests.data.layouts import make_drive
@@ -79,6 +79,13 @@ class TestResizeDataset(unittest.TestCase):
         label = read_label_map(load_cases(str(path.parent), "test")[0]["label"], "fundus_vessel")
         self.assertEqual(label.shape, (32, 32))
         self.assertEqual(set(np.unique(label)), {0, 1, 2})
+
+    def test_organ_masks_are_not_lost(self):
+        counts = {"num_training": 2, "num_validation": 1, "num_test": 1}
+        write_chest_phantom_dataset(self.folder / "chest", 32, **counts, progress=False)
+        with self.assertRaisesRegex(DataError, "organ masks.*prepare_radiographs"):
+            resize_dataset(self.folder / "chest", self.folder / "x", 16, "chest_organ", progress=False)
+        self.assertFalse((self.folder / "x").exists())
 
     def test_errors(self):
         with self.assertRaisesRegex(ConfigError, "16 pixels"):

@@ -101,6 +101,8 @@ class TestGenerationWays(unittest.TestCase):
         for images in (2, {"two": [3, 4]}, {"three": [1, 2]}, {"three": [1, 2, 0]}):
             with self.assertRaisesRegex(ConfigError, "train_images is .*three-stage way has 3"):
                 generators(train_images=images).stages("three", "t", DATA, 0, [])
+        with self.assertRaisesRegex(ConfigError, "give it as train_images of the ways"):
+            generators(generation={"train_images": 7}).stages("single", "t", DATA, 0, [])
         with self.assertRaisesRegex(ConfigError, "no_recipe.json does not exist"):
             generators(recipe="no_recipe").stages("single", "t", DATA, 0, [])
 
@@ -129,6 +131,9 @@ class TestMultiStageStages(unittest.TestCase):
         self.assertEqual(
             steps, {"real": 7, "real_same_steps": 42, "single_synth": 30, "single_synth_then_real": 12}
         )
+        # whole epochs, or a training would go on to the end of its last one
+        lengths = {made[f"segmentation_unet_{run}_10pct_seed0"].overrides["epoch_length"] for run in steps}
+        self.assertEqual(lengths, {1})
         source = {"dataset_dir": "data", "fraction": 0.1, "fraction_seed": 0}
         for name in ("single_training", "two_translation_training", "segmentation_unet_real"):
             self.assertEqual(made[f"{name}_10pct_seed0"].overrides["dataset_dir"], source)
@@ -148,8 +153,11 @@ class TestMultiStageStages(unittest.TestCase):
             ({"ways": ["single", "single"]}, "ways is"),
             ({"ways": []}, "ways is"),
             ({"networks": ["resnet"]}, "networks is .*dynunet, unet, smanet"),
-            ({"fractions": [0.0]}, "fractions are shares"),
-            ({"fractions": []}, "fractions are shares"),
+            ({"fractions": [0.0]}, "fractions are different shares"),
+            ({"fractions": []}, "fractions are different shares"),
+            ({"fractions": [0.1, 0.1]}, "fractions are different shares"),
+            ({"seeds": [0], "generator_seeds": [0, 1]}, "no more generator_seeds than seeds"),
+            ({"seeds": [0, 1], "generator_seeds": [3, 3]}, "different seeds"),
             ({"seeds": [1, 1]}, "different seeds"),
             ({"seeds": []}, "different seeds"),
         ]
