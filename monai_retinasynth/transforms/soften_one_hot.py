@@ -32,7 +32,6 @@ class SoftenOneHot:
         smoothing: s, largest share of the random distribution, 0..1.
         grid: None draws r and u for every pixel; a number n draws them on an n x n grid and interpolates, which gives
             softness that varies slowly over the map instead of grain.
-
         num_classes: the first so many channels are class probabilities, further ones (an image) stay as they are; None
             for all.
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from .ablation import ablation_runs, ablation_stages, merge_overrides
 from .ablation_summary import summarise_ablation
 from .bundle_folder import find_bundles_dir
-from .compare_ways import compare_ways
+from .compare_ways import compare_ways, pooled_sd
 from .contact_sheet import write_contact_sheet
 from .generation_cost import generation_trainings, measure_generation_cost
 from .generation_ways import GENERATION_WAYS, GenerationWays
@@ -38,13 +38,10 @@ from .workflow_run_stage import WorkflowRunStage
 
 __all__ = [
     "GENERATION_WAYS",
-    "GenerationWays",
     "SEGMENTATION_NETWORKS",
-    "multi_stage_runs",
-    "multi_stage_stages",
-    "multi_stage_tag",
     "BundleStage",
     "FunctionStage",
+    "GenerationWays",
     "StageRecord",
     "StagedWorkflow",
     "WorkflowRunStage",
@@ -55,21 +52,25 @@ __all__ = [
     "changed_settings",
     "compare_ways",
     "find_bundles_dir",
-    "generation_trainings",
-    "grading_stages",
     "flatten_settings",
     "folder_signature",
+    "generation_trainings",
+    "grading_stages",
     "measure_collapse",
     "measure_generation_cost",
     "merge_overrides",
+    "multi_stage_runs",
+    "multi_stage_stages",
+    "multi_stage_tag",
+    "pooled_sd",
     "required_folder",
     "settings_fingerprint",
     "share_run_names",
     "share_stages",
     "summarise_ablation",
-    "summarise_synthetic_shares",
     "summarise_grading",
     "summarise_multi_stage",
+    "summarise_synthetic_shares",
     "summarise_translation",
     "summarise_two_stage",
     "write_contact_sheet",

@@ -33,7 +33,13 @@ from monai_retinasynth.simulation import write_chest_phantom_dataset
 from monai_retinasynth.transforms import dot_label_set
 from monai_retinasynth.utils import CHEST_ORGANS, read_label_map, write_label_map
 from monai_retinasynth.utils.errors import CheckpointError, DataError
-from tests.bundles.bundle_tester import phantom_dataset, run_bundle_in_process
+from tests.bundles.bundle_tester import (
+    TWO_PROCESSES,
+    phantom_dataset,
+    run_bundle,
+    run_bundle_in_process,
+    without_device,
+)
 
 BUNDLE = "label_to_image_translation"
 DOTS_TRAIN = ("train", "dots_to_label_map", "recipes/chest_phantom_dots")
@@ -131,6 +137,15 @@ class TestDotsToLabelMap(ChestTest):
 
     def label_maps(self, folder: Path) -> list[np.ndarray]:
         return [read_label_map(case["label"], "chest_organ") for case in load_cases(folder, "training")]
+
+    def test_two_processes(self):
+        names = (*DOTS_TRAIN[:2], "multi_gpu_train", DOTS_TRAIN[2])
+        settings = without_device({**TRAIN, "dataset_dir": str(self.dots)})
+        result = run_bundle(BUNDLE, *names, cwd=self.folder, launcher=TWO_PROCESSES, output_dir="two", **settings)
+        self.assertEqual(result.returncode, 0, result.stderr[-2000:])
+        state = torch.load(self.folder / "two" / "models" / "last.pt", weights_only=True)["trainer"]
+        # 12 pictures are two joint batches of 8, but each process has no more than two of the four cases
+        self.assertEqual((state["iteration"], state["images_seen"]), (2, 8))
 
     def test_label_maps_of_the_target_set(self):
         made = self.drawn(*DOTS_INFER, model=self.model, source=self.test_dots)

@@ -22,7 +22,13 @@ import numpy as np
 from monai_retinasynth.data import check_dataset, declared_label_set, load_cases, write_dot_dataset
 from monai_retinasynth.simulation import write_chest_phantom_dataset
 from monai_retinasynth.utils import CHEST_ORGANS, CheckpointError, ConfigError, open_image, read_label_map, read_rgb
-from tests.bundles.bundle_tester import phantom_dataset, run_bundle_in_process
+from tests.bundles.bundle_tester import (
+    TWO_PROCESSES,
+    phantom_dataset,
+    run_bundle,
+    run_bundle_in_process,
+    without_device,
+)
 from tests.bundles.test_label_map_generation import TINY, TRAIN
 from tests.bundles.test_two_stage_workflow import root_cause
 
@@ -100,6 +106,15 @@ class TestImageTogetherWithLabelMap(unittest.TestCase):
             )  # fmt: skip
         self.assertIsInstance(root_cause(caught.exception), ConfigError)
         self.assertIn("image_channels is 1", str(root_cause(caught.exception)))
+
+    def test_two_processes(self):
+        settings = {**without_device(TRAIN), **CHEST, "fade_images": 8, "stabilise_images": 8}
+        result = run_bundle(
+            self.bundle, "train", "multi_gpu_train", cwd=self.folder, launcher=TWO_PROCESSES, dataset_dir=self.chest,
+            output_dir="two", **settings,
+        )  # fmt: skip
+        self.assertEqual(result.returncode, 0, result.stderr[-2000:])
+        self.assertTrue((self.folder / "two" / "models" / "model.pt").is_file())
 
     def test_recipes(self):
         eyes = phantom_dataset(self.folder / "phantom_eyes", size=32, num_training=2)
