@@ -184,7 +184,7 @@ def _parser(config_files: Sequence[str], overrides: Mapping[str, Any], folder: s
         config_file=[str(file) for file in config_files],
         meta_file=str(Path(config_files[0]).parent / "metadata.json"),
         workflow_type=None,
-        **{**overrides, "output_dir": folder, "epoch_length": epoch_length},
+        **{**overrides, "output_dir": folder, "train::trainer::epoch_length": epoch_length},
     )
     for handler in workflow.parser["train"]["handlers"]:
         if handler["_target_"].rpartition(".")[2] in _LEFT_OUT:
