@@ -332,6 +332,10 @@ class TestSummary(AblationCase):
 
     def test_resumed_training_is_one_curve(self):
         self.write_curve("base_seed0", [5.0, 4.0, 99.0])
+        # files are read by name, which begins with the second: a resumed training is never of the same one
+        (written,) = (self.out / "base_seed0" / "first" / "tensorboard").glob("events*")
+        kind, second, rest = written.name.partition("tfevents.")[0], *written.name.split("tfevents.")[1].split(".", 1)
+        written.rename(written.with_name(f"{kind}tfevents.{int(second) - 1:010d}.{rest}"))
         self.write_curve("base_seed0", [3.0, 2.0], first=3, purge=3)
         curve = read_curves(self.out / "base_seed0", self.CURVES, [])["loss"]
         self.assertEqual(curve.steps.tolist(), [1, 2, 3, 4])
