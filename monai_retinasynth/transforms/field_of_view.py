@@ -38,8 +38,10 @@ __all__ = [
     "DeriveFieldOfViewDict",
     "DeriveFieldOfViewd",
     "derive_field_of_view",
+    "field_of_view_scale",
 ]
 
+_REFERENCE_DIAMETER = 540.0  # pixels, DRIVE
 _WORKING_SIZE = 640  # longer side, pixels: larger photographs are searched at this size
 
 
@@ -113,6 +115,21 @@ def _hull(region: np.ndarray, height: int, width: int) -> np.ndarray:
     x = np.arange(width)[None, :] + 0.5
     within = (y > points[:, 1].min()) & (y < points[:, 1].max())
     return within & (x > left[:, None]) & (x < right[:, None])
+
+
+def field_of_view_scale(field_of_view: np.ndarray) -> float:
+    """Diameter of a field of view over that of DRIVE's, 540 pixels: sizes given for DRIVE are multiplied by it.
+
+    Args:
+        field_of_view: bool mask, shape (H, W) or (X, Y). Its diameter is that of the disc of equal area.
+
+    Raises:
+        DataError: When the mask is empty.
+    """
+    area = int(np.count_nonzero(np.asarray(field_of_view)))
+    if area == 0:
+        raise DataError("the field of view is empty. Give a label map or a mask with a retina in it")
+    return 2.0 * float(np.sqrt(area / np.pi)) / _REFERENCE_DIAMETER
 
 
 class DeriveFieldOfViewd(MapTransform):
