@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from .auxiliary_classifier_discriminator import AuxiliaryClassifierDiscriminator
 from .auxiliary_classifier_generator import AuxiliaryClassifierGenerator
+from .background_painter import BackgroundPainter
 from .grading_network import GRADING_NETWORKS, grading_network
 from .pix2pix_unet_generator import Pix2PixUNetGenerator
 from .pix2pixhd_generator import Pix2PixHDEnhancer, Pix2PixHDGenerator, Pix2PixHDGlobalTrunk
@@ -28,6 +29,7 @@ __all__ = [
     "GRADING_NETWORKS",
     "AuxiliaryClassifierDiscriminator",
     "AuxiliaryClassifierGenerator",
+    "BackgroundPainter",
     "MultiscaleAttention",
     "Pix2PixHDEnhancer",
     "Pix2PixHDGenerator",
