@@ -102,6 +102,13 @@ from .save_photograph import SavePhotographD, SavePhotographd, SavePhotographDic
 from .save_prediction import SavePredictionD, SavePredictiond, SavePredictionDict
 from .soften_one_hot import SoftenOneHot
 from .square_photograph import SquarePhotographD, SquarePhotographd, SquarePhotographDict, square_photograph
+from .vessel_geometry import (
+    VesselGeometry,
+    VesselGeometryD,
+    VesselGeometryd,
+    VesselGeometryDict,
+    vessel_geometry,
+)
 
 __all__ = [
     "AugmentationParameters",
@@ -181,6 +188,10 @@ __all__ = [
     "SquarePhotographD",
     "SquarePhotographDict",
     "SquarePhotographd",
+    "VesselGeometry",
+    "VesselGeometryD",
+    "VesselGeometryDict",
+    "VesselGeometryd",
     "affine_warp",
     "apply_colour",
     "calibrate_class_weights",
@@ -208,4 +219,5 @@ __all__ = [
     "reduce_lesion_map",
     "resample_area",
     "square_photograph",
+    "vessel_geometry",
 ]

@@ -24,7 +24,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from skimage.morphology import skeletonize
 
-__all__ = ["SkeletonPoints", "central_pixels", "skeleton_points"]
+__all__ = ["SkeletonPoints", "central_pixels", "skeleton_links", "skeleton_points"]
 
 _HALF_OF_THE_NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # the other four are these pairs seen from the other side
 
@@ -78,7 +78,7 @@ def skeleton_points(mask: np.ndarray, spacing: float | None = None) -> SkeletonP
     if not count:
         return SkeletonPoints(*(np.zeros((0, 2), np.int64) for _ in range(3)))
     places = np.stack([rows, columns], axis=1)
-    links = _links(skeleton.shape, rows, columns)
+    links = skeleton_links(skeleton.shape, rows, columns)
     neighbours = np.bincount(links.ravel(), minlength=count)
     joint, end = neighbours >= 3, neighbours == 1
 
@@ -96,8 +96,17 @@ def skeleton_points(mask: np.ndarray, spacing: float | None = None) -> SkeletonP
     return SkeletonPoints(places[np.sort(bifurcations)], places[end], places[along])
 
 
-def _links(shape: tuple[int, ...], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Pairs of neighbouring pixels, numbered in raster order, shape (2, n)."""
+def skeleton_links(shape: tuple[int, ...], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Pairs of neighbouring pixels of a skeleton.
+
+    Args:
+        shape: (H, W) of the picture.
+        rows: row of each pixel, in raster order.
+        columns: column of each pixel.
+
+    Returns:
+        pairs of pixel numbers, shape (2, n); each pair once.
+    """
     number = np.full((shape[0] + 2, shape[1] + 2), -1, dtype=np.int64)  # with a border, so that all have 8 neighbours
     number[rows + 1, columns + 1] = np.arange(len(rows))
     pairs = []
