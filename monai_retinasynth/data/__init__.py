@@ -53,6 +53,8 @@ from .prepare_radiographs import prepare_radiographs
 from .radiograph_folder import list_radiograph_cases
 from .radiograph_writer import RADIOGRAPH_SUFFIXES, synthetic_uid, write_class_indices, write_radiograph
 from .resize_dataset import resize_dataset
+from .scale_to_field_of_view import scale_to_field_of_view
+from .second_observer import second_observer_cases
 from .seeded_latents_dataset import SeededLatentDataset
 from .synthetic_set_writer import SyntheticSetWriter
 from .training_fraction import choose_training_cases
@@ -122,6 +124,8 @@ __all__ = [
     "read_idrid_links",
     "refuse_grading_test_eyes",
     "resize_dataset",
+    "scale_to_field_of_view",
+    "second_observer_cases",
     "synthetic_uid",
     "training_colours",
     "training_grades",

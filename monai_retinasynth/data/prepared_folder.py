@@ -13,18 +13,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from tqdm import tqdm
 
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import DataError
-from ..utils.image_io import read_label_map, read_rgb, write_label_map, write_rgb
+from ..utils.image_io import read_label_map, read_rgb, to_picture, write_label_map, write_rgb
 from ..utils.label_set import LabelSet
 
-__all__ = ["is_finished", "settle_folder", "write_pair"]
+__all__ = ["is_finished", "settle_folder", "write_cases", "write_pair"]
 
 
 def settle_folder(folder: Path, settings_name: str, settings: Mapping[str, Any], decisive: Sequence[str]) -> None:
@@ -62,10 +64,49 @@ def write_pair(image: Path, label: Path, photograph: np.ndarray, label_map: np.n
     write_rgb(image, photograph)
 
 
-def is_finished(image: Path, label: Path, label_set: LabelSet, size: int) -> bool:
-    """Whether an earlier call wrote both pictures of a case, whole and of this size."""
+def is_finished(image: Path, label: Path, label_set: LabelSet, size: int | None) -> bool:
+    """Whether an earlier call wrote both pictures of a case, whole and of this size (None: both of the same)."""
     try:
         shapes = read_label_map(label, label_set).shape, read_rgb(image).shape[:2]
     except DataError:
         return False
-    return all(shape == (size, size) for shape in shapes)
+    return all(shape == (shapes[0] if size is None else (size, size)) for shape in shapes)
+
+
+def write_cases(
+    folder: Path,
+    cases: Mapping[str, Sequence[Mapping[str, Any]]],
+    label_set: LabelSet,
+    load: Callable[[Mapping[str, Any]], Mapping[str, torch.Tensor]],
+    size: int | None,
+    desc: str,
+    progress: bool,
+) -> dict[str, list[dict[str, Any]]]:
+    """Write `images/<case>.png` and `labels/<case>.png` of all cases that are not finished.
+
+    Args:
+        folder: the data set.
+        cases: section -> case dictionaries, see `load_cases`.
+        label_set: label set of the label maps.
+        load: gives `image` (3, X, Y), 0..255, and `label` (1, X, Y) of a case dictionary.
+        size: edge of the pictures, where all are squares of one size.
+        desc: what the progress bar says.
+        progress: show it.
+
+    Returns:
+        section -> entries for `write_datalist`.
+    """
+    written: dict[str, list[dict[str, Any]]] = {section: [] for section in cases}
+    with tqdm(total=sum(map(len, cases.values())), desc=desc, disable=not progress, unit="case") as bar:
+        for section, listed in cases.items():
+            for case in listed:
+                files = {"image": f"images/{case['case_id']}.png", "label": f"labels/{case['case_id']}.png"}
+                image, label = folder / files["image"], folder / files["label"]
+                if not is_finished(image, label, label_set, size):
+                    loaded = load(case)
+                    photograph, label_map = (to_picture(loaded[key]).astype(np.uint8) for key in ("image", "label"))
+                    write_pair(image, label, photograph, label_map[..., 0], label_set)
+                kept = {key: case[key] for key in ("case_id", "source", "grade") if key in case}
+                written[section].append({**files, **kept})
+                bar.update()
+    return written

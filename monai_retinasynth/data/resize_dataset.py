@@ -17,17 +17,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from tqdm import tqdm
-
 from .._version import __version__
 from ..transforms.load_fundus_case import LoadFundusCased
 from ..utils.errors import ConfigError, DataError
-from ..utils.image_io import to_picture
 from ..utils.label_set import LabelSet, get_label_set
 from .cases import detect_layout, load_cases
 from .datalist import load_datalist, write_datalist
-from .prepared_folder import is_finished, settle_folder, write_pair
+from .prepared_folder import settle_folder, write_cases
 
 __all__ = ["resize_dataset"]
 
@@ -86,19 +82,6 @@ def resize_dataset(
         origin |= {key: content[key] for key in ("name", "provenance") if key in content}
     settings = {"size": int(size), "label_set": labels.name, "origin": origin, "package_version": __version__}
     settle_folder(folder, _SETTINGS_NAME, settings, ("size", "label_set", "origin"))
-    load = LoadFundusCased(labels, spatial_size=size)
-    written: dict[str, list[dict[str, Any]]] = {section: [] for section in cases}
-    with tqdm(total=sum(map(len, cases.values())), desc="resize", disable=not progress, unit="case") as bar:
-        for section, listed in cases.items():
-            for case in listed:
-                files = {"image": f"images/{case['case_id']}.png", "label": f"labels/{case['case_id']}.png"}
-                image, label = folder / files["image"], folder / files["label"]
-                if not is_finished(image, label, labels, size):
-                    loaded = load(case)
-                    photograph, label_map = (to_picture(loaded[key]).astype(np.uint8) for key in ("image", "label"))
-                    write_pair(image, label, photograph, label_map[..., 0], labels)
-                kept = {key: case[key] for key in ("case_id", "source", "grade") if key in case}
-                written[section].append({**files, **kept})
-                bar.update()
+    written = write_cases(folder, cases, labels, LoadFundusCased(labels, spatial_size=size), size, "resize", progress)
     name = f"{origin.get('name', layout)} at {size} px"
     return write_datalist(folder, written, labels, name, {"size": int(size), "provenance": {"origin": origin}})

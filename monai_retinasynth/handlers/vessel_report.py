@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from monai.utils.enums import CommonKeys
 
 from monai_retinasynth.metrics.segmentation_results import print_segmentation_results, write_segmentation_results
 from monai_retinasynth.metrics.vessel_segmentation import CONVENTIONS, VesselSegmentationReport
+from monai_retinasynth.utils.atomic_file import atomic_write
 
 __all__ = ["VesselReportHandler"]
 
@@ -39,7 +41,8 @@ class VesselReportHandler:
         outside_class: index of the label map outside the field of view.
         threshold: probability from which on a pixel is vessel, or a callable that gives it when the run is over; None
             only fills the report and sets `report.threshold` to the best one.
-        output_dir: folder for the JSON and CSV files; None to write none.
+        output_dir: folder for the JSON and CSV files, and for `<stem>_histograms.npz`, what `report.histograms()` gives;
+            None to write none.
         name: name of the run in files and table, such as REAL.
         stem: file name of the two files without ending.
         context: more facts to keep beside the scores (checkpoint, sections, ...).
@@ -107,6 +110,8 @@ class VesselReportHandler:
             engine.state.metrics.update(metrics)
         if self.output_dir is not None:
             write_segmentation_results({self.name: scores}, self.output_dir, self.stem)
+            with atomic_write(Path(self.output_dir, f"{self.stem}_histograms.npz")) as file:
+                np.savez_compressed(file, **self.report.histograms())
         if self.print_table:
             print_segmentation_results({self.name: scores})
 

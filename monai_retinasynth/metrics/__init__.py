@@ -38,13 +38,21 @@ from .segmentation_results import (
     write_segmentation_results,
 )
 from .trivial_baselines import TrivialBaselines, mean_colour_photograph, mean_photograph
-from .vessel_segmentation import CONVENTIONS, SCORE_NAMES, VesselSegmentationReport, confusion_scores
+from .vessel_segmentation import (
+    CONVENTIONS,
+    HISTOGRAM_EDGES,
+    SCORE_NAMES,
+    VesselSegmentationReport,
+    confusion_counts,
+    confusion_scores,
+)
 
 __all__ = [
     "CONVENTIONS",
     "FIDELITY_FORMS",
     "FIDELITY_KEYS",
     "GRADING_SCORES",
+    "HISTOGRAM_EDGES",
     "LESION_RESULTS_STEM",
     "LESION_SCORE_NAMES",
     "LESION_STATISTICS_KEYS",
@@ -65,6 +73,7 @@ __all__ = [
     "centerline_dice",
     "collapse_figures",
     "compare_morphometry",
+    "confusion_counts",
     "confusion_scores",
     "image_fidelity",
     "label_map_dice",

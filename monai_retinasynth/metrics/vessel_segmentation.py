@@ -25,7 +25,14 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score
 from monai_retinasynth.metrics.cldice import centerline_dice
 from monai_retinasynth.utils.errors import ConfigError, DataError
 
-__all__ = ["CONVENTIONS", "SCORE_NAMES", "VesselSegmentationReport", "confusion_scores"]
+__all__ = [
+    "CONVENTIONS",
+    "HISTOGRAM_EDGES",
+    "SCORE_NAMES",
+    "VesselSegmentationReport",
+    "confusion_counts",
+    "confusion_scores",
+]
 
 CONVENTIONS = ("fov", "whole")
 SCORE_NAMES = (
@@ -37,7 +44,11 @@ SCORE_NAMES = (
     "f1_per_image_mean",
     "f1_per_image_sd",
     "cldice",
+    "best_f1",
 )
+#: inner edges of the classes of `VesselSegmentationReport.histograms`: evenly spaced log-odds, since probabilities of a
+#: trained network crowd at 0 and 1
+HISTOGRAM_EDGES = 1 / (1 + np.exp(-np.linspace(-12.0, 12.0, 511)))
 
 
 class _Case(NamedTuple):
@@ -45,6 +56,19 @@ class _Case(NamedTuple):
     probability: np.ndarray  # (H, W) float32
     target: np.ndarray  # (H, W) bool
     fov: np.ndarray  # (H, W) bool
+
+
+def confusion_counts(pred: np.ndarray, target: np.ndarray) -> dict[str, int]:
+    """
+    Pixels that are rightly (`tp`), wrongly (`fp`) and not (`fn`) found; of several images they add up.
+
+    Args:
+        pred: predicted vessels, bool, any shape.
+        target: true vessels, bool, the same shape.
+    """
+    pred, target = np.asarray(pred, dtype=bool), np.asarray(target, dtype=bool)
+    tp = int(np.count_nonzero(pred & target))
+    return {"tp": tp, "fp": int(np.count_nonzero(pred)) - tp, "fn": int(np.count_nonzero(target)) - tp}
 
 
 def confusion_scores(pred: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -61,17 +85,17 @@ def confusion_scores(pred: np.ndarray, target: np.ndarray) -> dict[str, float]:
     Returns:
         dict: `f1`, `accuracy`, `sensitivity`, `specificity`, each 0 to 1.
     """
-    pred, target = np.asarray(pred, dtype=bool), np.asarray(target, dtype=bool)
-    tp = int(np.count_nonzero(pred & target))
-    fp, fn = int(np.count_nonzero(pred)) - tp, int(np.count_nonzero(target)) - tp
-    tn = pred.size - tp - fp - fn
+    counts = confusion_counts(pred, target)
+    tp, fp, fn = counts["tp"], counts["fp"], counts["fn"]
+    size = np.size(pred)
+    tn = size - tp - fp - fn
 
     def ratio(part: int, whole: int) -> float:
         return part / whole if whole else 1.0
 
     return {
         "f1": ratio(2 * tp, 2 * tp + fp + fn),
-        "accuracy": ratio(tp + tn, pred.size),
+        "accuracy": ratio(tp + tn, size),
         "sensitivity": ratio(tp, tp + fn),
         "specificity": ratio(tn, tn + fp),
     }
@@ -82,6 +106,13 @@ def _auc(probability: np.ndarray, target: np.ndarray) -> float | None:
     if target.all() or not target.any():
         return None
     return float(roc_auc_score(target, probability))
+
+
+def _f1_curve(probability: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Thresholds and the F1 of `probability >= threshold` at each."""
+    precision, recall, thresholds = precision_recall_curve(target, probability)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
+    return thresholds, f1[:-1]
 
 
 class VesselSegmentationReport:
@@ -151,9 +182,8 @@ class VesselSegmentationReport:
         probability, target = self._pooled("fov")
         if not target.any():
             raise DataError("no vessel pixel inside the field of view: a threshold cannot be chosen on these cases")
-        precision, recall, thresholds = precision_recall_curve(target, probability)
-        f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
-        return float(thresholds[int(np.argmax(f1[:-1]))])
+        thresholds, f1 = _f1_curve(probability, target)
+        return float(thresholds[int(np.argmax(f1))])
 
     def compute(self, threshold: float | None = None) -> dict[str, Any]:
         """
@@ -164,8 +194,10 @@ class VesselSegmentationReport:
 
         Returns:
             dict: `threshold`, `images`, `fov` and `whole` (each a dict with `SCORE_NAMES`), and `per_case`: a list of
-            `{"case_id", "fov": {...}, "whole": {...}}`. `auc` is None where only one class is present. The sd is the
-            sample's (n - 1), 0.0 for one image.
+            `{"case_id", "counts", "fov": {...}, "whole": {...}}`, where `counts` are `confusion_counts` inside the
+            field of view. `auc` and `best_f1` are None where only one class, or no vessel, is present. The sd is the
+            sample's (n - 1), 0.0 for one image. `best_f1` is the highest F1 that any threshold gives on these very
+            cases, which no one knows beforehand: it tells what a wrong threshold costs.
 
         Raises:
             ConfigError: when no threshold is given.
@@ -175,7 +207,11 @@ class VesselSegmentationReport:
         if threshold is None:
             raise ConfigError("no threshold: give one, e.g. best_threshold() of a report over the validation section")
         per_case = [
-            {"case_id": case.case_id, **{c: self._case_scores(case, threshold, c) for c in CONVENTIONS}}
+            {
+                "case_id": case.case_id,
+                "counts": confusion_counts(case.probability[case.fov] >= threshold, case.target[case.fov]),
+                **{c: self._case_scores(case, threshold, c) for c in CONVENTIONS},
+            }
             for case in self._cases
         ]
         report: dict[str, Any] = {"threshold": float(threshold), "images": len(per_case)}
@@ -188,8 +224,27 @@ class VesselSegmentationReport:
                 "f1_per_image_mean": float(np.mean(f1)),
                 "f1_per_image_sd": float(np.std(f1, ddof=1)) if len(f1) > 1 else 0.0,
                 "cldice": float(np.mean([case[convention]["cldice"] for case in per_case])),
+                "best_f1": float(_f1_curve(probability, target)[1].max()) if target.any() else None,
             }
         return {**report, "per_case": per_case}
+
+    def histograms(self) -> dict[str, np.ndarray]:
+        """
+        How the probabilities inside the field of view are spread, by case: enough for the AUC of any choice of cases.
+
+        Returns:
+            dict: `case_id` (cases,), `vessel` and `background`, both int64 (cases, classes): pixels by class of
+            probability, whose inner edges are `HISTOGRAM_EDGES`.
+        """
+
+        def count(values: np.ndarray) -> np.ndarray:
+            return np.bincount(np.searchsorted(HISTOGRAM_EDGES, values, "right"), minlength=len(HISTOGRAM_EDGES) + 1)
+
+        return {
+            "case_id": np.array([case.case_id for case in self._cases]),
+            "vessel": np.stack([count(case.probability[case.fov & case.target]) for case in self._cases]),
+            "background": np.stack([count(case.probability[case.fov & ~case.target]) for case in self._cases]),
+        }
 
     def _pooled(self, convention: str) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities and targets of all cases as two vectors."""

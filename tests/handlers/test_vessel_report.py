@@ -72,7 +72,8 @@ class TestVesselReportHandler(unittest.TestCase):
             )
             engine = evaluator([case(2), case(3), case(4)], handler)
             engine.run()
-            self.assertEqual(sorted(p.name for p in Path(folder).iterdir()), ["segmentation.csv", "segmentation.json"])
+            files = ["segmentation.csv", "segmentation.json", "segmentation_histograms.npz"]
+            self.assertEqual(sorted(p.name for p in Path(folder).iterdir()), files)
             written = read_segmentation_results(Path(folder, "segmentation.json"))["REAL"]
         self.assertEqual(written["threshold_from"], "validation")
         self.assertEqual(written["threshold"], validation.threshold)
