@@ -276,8 +276,8 @@ class VesselGeometryd(MapTransform):
 
     Sizes are given for a field of view 540 pixels wide and scaled to that of the label map. Channels: distance from the
     wall over 6 px, negative inside, clipped to -1..1; logarithm of the half width of the nearest vessel (-1 at 0.5 px,
-    0 at 2 px, 1 at 8 px, clipped); a soft band, 1 in vessels, falling to 0 at `band` px from their walls. In a picture
-    without vessels they are 1, -1 and 0.
+    0 at 2 px, 1 at 8 px, clipped); a soft band, 1 in vessels, falling to 0 at `band` px from their walls, and 0 outside
+    the field of view. In a picture without vessels they are 1, -1 and 0.
 
     Args:
         keys: keys of label maps, (1, X, Y).
@@ -320,7 +320,7 @@ class VesselGeometryd(MapTransform):
         geometry = vessel_geometry(label == self.vessel_index)
         distance = geometry.signed_distance / scale
         width = np.log2(np.maximum(geometry.radius / scale, 0.5) / 2.0) / 2.0
-        band = np.clip(1 - distance / self.band, 0, 1)
+        band = np.clip(1 - distance / self.band, 0, 1) * (label > 0)  # nothing is painted outside the field of view
         channels = np.stack([np.clip(distance / 6.0, -1, 1), np.clip(width, -1, 1), band])
         return torch.from_numpy(channels.astype(np.float32))
 
