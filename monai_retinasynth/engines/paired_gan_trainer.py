@@ -47,7 +47,8 @@ class PairedGanTrainer(TwoPlayerTrainer):
         prepare_batch: batch -> `(condition, target)`, default `PrepareTranslationBatch()`.
         feature_matching_loss: `(fake_features, real_features) -> weighted loss` on the discriminator's whole answers.
         g_extra_losses: more terms by name, `(fakes, targets) -> loss`, each alone or as `[callable, weight]`
-            (for example ``{"l1": [L1Loss(), 100]}``, or a perceptual loss).
+            (for example ``{"l1": [L1Loss(), 100]}``, or a perceptual loss). A loss with a true attribute
+            `takes_condition` (`BandedL1Loss`) is called with the condition as third argument.
         kl_weight: weight of the Kullback-Leibler divergence of the styles that the generator's encoder finds in the
             photographs (`SpatiallyAdaptiveGenerator` with an encoder; 0.05 in Park et al. 2019). None for a generator
             without one.
@@ -125,7 +126,8 @@ class PairedGanTrainer(TwoPlayerTrainer):
         if self.kl_weight is not None:
             terms["kl"] = self.kl_weight * kl_divergence_loss(*self._style)
         for name, (loss, weight) in self.g_extra_losses.items():
-            terms[name] = loss(fakes, reals) * weight
+            given = (fakes, reals, inputs) if getattr(loss, "takes_condition", False) else (fakes, reals)
+            terms[name] = loss(*given) * weight
         return terms
 
 

@@ -106,6 +106,10 @@ class PrepareTranslationBatch(PrepareBatch):
         mask_class: a class index; the condition is then the mask of this class alone, one channel, 1 in it and -1
             elsewhere.
         condition_key: key of a picture (B, C, X, Y) in [-1, 1] that is the condition, such as a degraded photograph.
+        geometry_key: key of what `VesselGeometryd` gives, (B, 3, X, Y): distance, radius and, last, the band; appended
+            after the coordinates.
+        background_key: key of the background (B, 3, X, Y), 0..255, into which the structures are painted; scaled to
+            [-1, 1] it comes last.
         style_key: key of style vectors (B, Z), handed to the network as `style`; None for networks without.
         noise_key: key of noise (B, N, X, Y), handed to the network as `noise`; None for networks without.
         target_classes: number of classes T where the target is a label map; None for pictures.
@@ -114,7 +118,8 @@ class PrepareTranslationBatch(PrepareBatch):
             none.
 
     Raises:
-        ConfigError: when both `mask_class` and `condition_key` are given, or a batch lacks `condition_key`.
+        ConfigError: when both `mask_class` and `condition_key` are given, or a batch lacks `condition_key`,
+            `geometry_key` or `background_key`.
 
     Returns of the call:
         `(condition (B, C, X, Y), target)`, float32, the target (B, 3, X, Y), (B, 1, X, Y), (B, T, X, Y) or None; with
@@ -134,6 +139,8 @@ class PrepareTranslationBatch(PrepareBatch):
         noise_key: str | None = None,
         target_classes: int | None = None,
         target_smoothing: float = 0.0,
+        geometry_key: str | None = None,
+        background_key: str | None = None,
     ) -> None:
         if mask_class is not None and condition_key is not None:
             raise ConfigError("the condition is a mask (mask_class) or a picture (condition_key), give one of them.")
@@ -143,6 +150,8 @@ class PrepareTranslationBatch(PrepareBatch):
         self.coordinates_key = coordinates_key
         self.mask_class = mask_class
         self.condition_key = condition_key
+        self.geometry_key = geometry_key
+        self.background_key = background_key
         self.target_classes = target_classes
         self.soften = SoftenOneHot(target_smoothing)
         self.further = {name: key for name, key in (("style", style_key), ("noise", noise_key)) if key is not None}
@@ -167,6 +176,18 @@ class PrepareTranslationBatch(PrepareBatch):
         if self.coordinates_key is not None:
             coordinates = _on_device(batchdata[self.coordinates_key], device, non_blocking).float()
             condition = torch.cat([condition, coordinates], dim=1)
+        for key in (self.geometry_key, self.background_key):
+            if key is None:
+                continue
+            if key not in batchdata:
+                raise ConfigError(
+                    f"a batch holds no {key!r} to paint with, only {sorted(map(str, batchdata))}: a translator with a "
+                    "background needs the geometry of the structures and a background of each label map."
+                )
+            further = _on_device(batchdata[key], device, non_blocking).float()
+            if key == self.background_key:
+                further = further / 127.5 - 1.0
+            condition = torch.cat([condition, further], dim=1)
         target = None
         if self.image_key is not None and self.image_key in batchdata:
             target = _on_device(batchdata[self.image_key], device, non_blocking)

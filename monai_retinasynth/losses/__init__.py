@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from .adversarial import ADVERSARIAL_KINDS, DiscriminatorLoss, GeneratorLoss, logits_by_scale
+from .banded_l1 import BandedL1Loss
 from .feature_matching import FeatureMatchingLoss
 from .kl_divergence import kl_divergence_loss
 from .penalties import R1Penalty, WassersteinGradientPenalty
@@ -21,6 +22,7 @@ from .probability_cross_entropy import ProbabilityCrossEntropyLoss
 
 __all__ = [
     "ADVERSARIAL_KINDS",
+    "BandedL1Loss",
     "DiscriminatorLoss",
     "FeatureMatchingLoss",
     "GeneratorLoss",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from .affine_warp import affine_warp
 from .augmentation_parameters import AugmentationParameters, AugmentationStrengths, draw_augmentation
+from .bind_to_background import BindToBackground, BindToBackgroundD, BindToBackgroundd, BindToBackgroundDict
 from .class_probabilities import (
     ExpandClassProbabilitiesD,
     ExpandClassProbabilitiesd,
@@ -34,6 +35,14 @@ from .compose_label_map import (
     compose_fundus_label_map,
 )
 from .compose_lesion_label_map import compose_lesion_label_map
+from .decoy_backgrounds import (
+    DecoyBackgroundsD,
+    DecoyBackgroundsd,
+    DecoyBackgroundsDict,
+    RandBackgroundVariantD,
+    RandBackgroundVariantd,
+    RandBackgroundVariantDict,
+)
 from .discriminator_augmentation import DiscriminatorAugmentation
 from .dot_map import (
     Dot,
@@ -113,9 +122,16 @@ from .vessel_geometry import (
 __all__ = [
     "AugmentationParameters",
     "AugmentationStrengths",
+    "BindToBackground",
+    "BindToBackgroundD",
+    "BindToBackgroundDict",
+    "BindToBackgroundd",
     "ComposeFundusLabelMapD",
     "ComposeFundusLabelMapDict",
     "ComposeFundusLabelMapd",
+    "DecoyBackgroundsD",
+    "DecoyBackgroundsDict",
+    "DecoyBackgroundsd",
     "DeriveFieldOfViewD",
     "DeriveFieldOfViewDict",
     "DeriveFieldOfViewd",
@@ -154,6 +170,9 @@ __all__ = [
     "NormalizeFieldOfViewColourDict",
     "NormalizeFieldOfViewColourd",
     "RadiographReader",
+    "RandBackgroundVariantD",
+    "RandBackgroundVariantDict",
+    "RandBackgroundVariantd",
     "RandomFlipRotateBatch",
     "ReduceImageD",
     "ReduceImageDict",
