@@ -12,8 +12,10 @@
 
 Normalised convolution (Knutsson and Westin, 1993) is the mean of the known pixels under a Gaussian. A narrow Gaussian
 sees nothing in the middle of a wide hole, so it is done at growing scales, each on a coarser grid, and a scale gives
-way to the next one smoothly, by how much it sees. The level so found is defined inside and outside of the holes alike;
-what the photograph has beyond it, grain and fine texture, is copied to a hole from the nearest known place.
+way to the next one smoothly, by how much it sees. What a scale has found counts as known for the next one, as in the
+pull-push interpolation of Gortler et al. (The lumigraph, 1996): the border of a hole tells its middle, not the wide
+surroundings. The level so found is defined inside and outside of the holes alike; what the photograph has beyond it,
+grain and fine texture, is copied to a hole from the nearest known place.
 """
 
 from __future__ import annotations
@@ -27,10 +29,10 @@ from scipy.ndimage import gaussian_filter
 
 __all__ = ["fill_holes"]
 
-_FINEST_SIGMA = 3.0  # pixels at a field of view of 540: what is smaller is texture
-_GRID_SIGMA = 1.5  # the same Gaussian in steps of the grid it is computed on
+_GRID_SIGMA = 1.5  # of every Gaussian, in steps of its grid; the finest step is a pixel at a field of view of 540
 _NEAREST_COPY = 8.0  # pixels at a field of view of 540 from which texture is copied at least
-_SEEN = (0.05, 0.35)  # share of known pixels below which a scale does not count, and from which it counts fully
+_SEEN = (0.02, 0.25)  # weight of what a scale sees below which it does not count, and from which it counts fully
+_MOST_TEXTURE = 95.0  # percentile of the texture's amplitude that copies are held to: edges and spots stay where they are
 
 
 def fill_holes(
@@ -49,23 +51,35 @@ def fill_holes(
     Returns:
         float32 values of the target pixels in the order of `np.nonzero(target)`, shape (C, number of pixels).
     """
-    channels = picture.shape[0]
-    step = max(1, round(scale * _FINEST_SIGMA / _GRID_SIGMA))
+    step = max(1, round(scale))
     weight = np.where(known, trust, 0.0).astype(np.float32)
-    grid_known = _to_grid(known.astype(np.float32), step)
-    seen, weights = _pyramid(grid_known), _pyramid(_to_grid(weight, step))
+    weights = _weights(_to_grid(weight, step))
     x, y = np.nonzero(target)
-    source = _texture_source(known, x, y, scale, seed)
-    copied = source >= 0
-    source_x, source_y = np.divmod(source[copied], known.shape[1])
-    filled = np.empty((channels, len(x)), dtype=np.float32)
-    for channel in range(channels):  # one at a time: large photographs
+    # beside a hole the level is one-sided, and what lies beyond it no texture
+    share = _blurred(_to_grid(known.astype(np.float32), 2 * step))
+    amid = known & (_to_pixels(share, 2 * step, known.shape) > 0.9)
+    source = _texture_source(amid if amid.any() else known, x, y, scale, seed)
+    copied = np.flatnonzero(source >= 0)
+    from_x, from_y = np.divmod(source[copied], known.shape[1])
+    filled = np.empty((picture.shape[0], len(x)), dtype=np.float32)
+    for channel in range(picture.shape[0]):  # one at a time: large photographs
         plane = picture[channel].astype(np.float32)
-        level = _level(_pyramid(_to_grid(plane * weight, step)), weights, seen, plane[weight > 0].mean())
-        level = F.interpolate(level, scale_factor=step, mode="bilinear")[0, 0].numpy() if step > 1 else level[0, 0]
-        filled[channel] = level[x, y]
-        filled[channel, copied] += plane[source_x, source_y] - level[source_x, source_y]
+        scales = _scales(_to_grid(plane * weight, step), weights)
+        smooth = torch.full((1, 1, 1, 1), float(plane[known].mean()))
+        for value, seen in zip(reversed(scales[1:]), reversed(weights[1:])):
+            smooth = _finer(smooth, value, seen)
+        level = _finer(smooth, scales[0], weights[0])
+        filled[channel] = _to_pixels(level, step, known.shape)[x, y]
+        texture = plane[from_x, from_y] - _to_pixels(smooth, 2 * step, known.shape)[from_x, from_y]
+        most = np.percentile(np.abs(texture), _MOST_TEXTURE) if len(copied) else 0.0
+        filled[channel, copied] += texture.clip(-most, most)
     return filled
+
+
+def _to_pixels(plane: torch.Tensor, step: int, shape: tuple[int, int]) -> np.ndarray:
+    """A plane (1, 1, X', Y') on a grid of `step` pixels, at every pixel of a picture of this shape."""
+    plane = F.interpolate(plane, scale_factor=step, mode="bilinear") if step > 1 else plane
+    return plane[0, 0, : shape[0], : shape[1]].numpy()
 
 
 def _to_grid(plane: np.ndarray, step: int) -> torch.Tensor:
@@ -75,30 +89,45 @@ def _to_grid(plane: np.ndarray, step: int) -> torch.Tensor:
     return F.avg_pool2d(padded, step) if step > 1 else padded
 
 
-def _pyramid(plane: torch.Tensor) -> list[torch.Tensor]:
-    """The blurred plane, on grids of half the size each, down to a few pixels."""
-    planes = []
-    while True:
-        planes.append(torch.from_numpy(gaussian_filter(plane[0, 0].numpy(), _GRID_SIGMA, mode="constant"))[None, None])
-        if max(plane.shape[2:]) <= 4:
-            return planes
-        x, y = plane.shape[2:]
-        plane = F.avg_pool2d(F.pad(plane, (0, y % 2, 0, x % 2)), 2)
+def _blurred(plane: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(gaussian_filter(plane[0, 0].numpy(), _GRID_SIGMA, mode="constant"))[None, None]
 
 
-def _level(
-    sums: list[torch.Tensor], weights: list[torch.Tensor], seen: list[torch.Tensor], mean: float
-) -> torch.Tensor:
-    """Normalised convolution at every scale, from the coarsest on replaced by the finer one where that sees enough."""
+def _halved(plane: torch.Tensor) -> torch.Tensor:
+    return F.avg_pool2d(F.pad(plane, (0, plane.shape[3] % 2, 0, plane.shape[2] % 2)), 2)
+
+
+def _weights(weight: torch.Tensor) -> list[torch.Tensor]:
+    """Weight of what every scale sees, the finest first; the grid halves from scale to scale, down to a few pixels."""
+    weights = [_blurred(weight)]
+    while max(weights[-1].shape[2:]) > 4:
+        weights.append(_blurred(_halved(_found(weights[-1]))))
+    return weights
+
+
+def _scales(total: torch.Tensor, weights: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Normalised convolution at every scale, of known pixels times their weight."""
+    scales = []
+    for weight in weights:
+        scales.append(_blurred(total) / weight.clamp(min=1e-6))
+        total = _halved(scales[-1] * _found(weight))
+    return scales
+
+
+def _found(weight: torch.Tensor) -> torch.Tensor:
+    """How far a scale is taken as found, 0..1, for a weight of what it sees."""
     low, high = _SEEN
-    level = torch.full_like(sums[-1], float(mean))
-    for total, weight, share in zip(reversed(sums), reversed(weights), reversed(seen)):
-        if level.shape != total.shape:
-            level = F.interpolate(level, scale_factor=2, mode="bilinear")[..., : total.shape[2], : total.shape[3]]
-        counts = ((share - low) / (high - low)).clamp(0, 1)
-        counts = torch.where(weight > 1e-6, counts * counts * (3 - 2 * counts), 0.0)
-        level = level + counts * (total / weight.clamp(min=1e-6) - level)
-    return level
+    share = ((weight - low) / (high - low)).clamp(0, 1)
+    return share * share * (3 - 2 * share)
+
+
+def _finer(level: torch.Tensor, value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """The level with a finer scale in its place where that has found one."""
+    if level.shape[2] == 1 == level.shape[3]:
+        level = level.expand_as(value)
+    elif level.shape != value.shape:
+        level = F.interpolate(level, scale_factor=2, mode="bilinear")[..., : value.shape[2], : value.shape[3]]
+    return torch.lerp(level, value, _found(weight))
 
 
 def _texture_source(known: np.ndarray, x: np.ndarray, y: np.ndarray, scale: float, seed: int) -> np.ndarray:

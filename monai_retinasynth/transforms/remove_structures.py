@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _FEATHER = 2.0  # pixels over which the photograph returns beyond what is filled
-_LEAST_TRUST = 0.15  # of the level right beside a structure, where its soft shadow falls
+_LEAST_TRUST = 0.2  # of the level right beside a structure, where its soft shadow falls
 _MOST_FILLED = 0.6  # share of the field of view
 _DARKEST = 8.0  # mean level of a photograph
 
@@ -47,7 +47,7 @@ def remove_structures(
     structures: np.ndarray,
     field_of_view: np.ndarray,
     margin: float = 3.0,
-    rim: float = 5.0,
+    rim: float = 8.0,
     seed: int = 0,
     decoys: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -102,11 +102,11 @@ def remove_structures(
     apart = beyond if decoys is None else np.minimum(beyond, _distance(np.asarray(decoys, dtype=bool)[box]) / scale)
     kept = apart if depth is None else np.minimum(apart, depth)
     kept = np.clip(kept / _FEATHER, 0, 1)  # 1: the photograph, 0: filled, between them both
-    known = inside & (kept >= 1)
+    known = inside & (kept > 0)
     if not known.any():
         raise DataError("structures, decoys and rim leave no pixel to fill from. Name fewer classes, or a smaller rim")
-    trust = _LEAST_TRUST + (1 - _LEAST_TRUST) * np.clip((apart - _FEATHER) / max(margin, 1.0), 0, 1)
-    target = inside & ~known
+    trust = _LEAST_TRUST + (1 - _LEAST_TRUST) * np.clip(apart / (_FEATHER + margin), 0, 1)
+    target = inside & (kept < 1)
     result = np.zeros(photograph.shape, dtype=np.float32)
     part = result[(slice(None), *box)]
     part[:, known] = picture[:, known]
@@ -169,7 +169,7 @@ class RemoveStructures(Transform):
         label_set: str | LabelSet | Mapping[str, Any] = "fundus_vessel",
         classes: Sequence[str] | None = None,
         margin: float = 3.0,
-        rim: float = 5.0,
+        rim: float = 8.0,
         seed: int = 0,
         allow_absent: bool = False,
     ) -> None:
@@ -246,7 +246,7 @@ class RemoveStructuresd(MapTransform):
         output_key: KeysCollection = "background",
         decoy_key: str | None = None,
         margin: float = 3.0,
-        rim: float = 5.0,
+        rim: float = 8.0,
         seed: int = 0,
         allow_absent: bool = False,
         allow_missing_keys: bool = False,
