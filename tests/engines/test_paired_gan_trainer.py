@@ -171,6 +171,38 @@ class TestPairedGanTrainer(unittest.TestCase):
         condition, target = PrepareTranslationBatch(condition_key="degraded")({"degraded": batch["degraded"]}, "cpu")
         self.assertIsNone(target)
 
+    def test_geometry_and_background_come_last(self):
+        background = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+        geometry = torch.rand(2, 3, 8, 8)
+        batch = {**pair_batches(1, 2)[0], "geometry": geometry, "background": background}
+        prepare = PrepareTranslationBatch(geometry_key="geometry", background_key="background")
+        condition, target = prepare(batch, "cpu")
+        self.assertEqual(tuple(condition.shape), (2, 9, 8, 8))
+        self.assertTrue(torch.equal(condition[:, :3].argmax(1), batch["label"][:, 0].long()))
+        self.assertTrue(torch.equal(condition[:, 3:6], geometry))
+        torch.testing.assert_close((condition[:, 6:] + 1) * 127.5, background.float(), rtol=0, atol=1e-3)
+        self.assertTrue(torch.equal(target, batch["image"]))
+        for key in ("geometry", "background"):
+            with self.assertRaisesRegex(ConfigError, f"no '{key}' to paint with"):
+                prepare({k: v for k, v in batch.items() if k != key}, "cpu")
+
+    def test_a_loss_may_ask_for_the_condition(self):
+        batches = [{**batch, "geometry": torch.rand(2, 3, 8, 8)} for batch in pair_batches(1, 2)]
+        given = []
+
+        class Asking:
+            takes_condition = True
+
+            def __call__(self, fakes, targets, condition):
+                given.append((fakes.shape, targets.shape, condition))
+                return fakes.mean()
+
+        trainer = paired_trainer(batches, g_extra_losses={"asking": [Asking(), 2.0], "l1": torch.nn.L1Loss()})
+        trainer.run()
+        self.assertEqual([tuple(shape) for shape in given[0][:2]], [(2, 3, 8, 8)] * 2)
+        self.assertTrue(torch.equal(given[0][2], trainer.state.output["condition"]))
+        self.assertIn("g_asking", trainer.state.output)
+
     def test_target_is_a_label_map(self):
         target_map = torch.randint(0, 5, (2, 1, 8, 8), dtype=torch.uint8)
         batch = {**pair_batches(1, 2)[0], "target": target_map}
