@@ -88,6 +88,7 @@ setup(
         "scikit-image>=0.22",
         "scipy>=1.11",
         "scikit-learn>=1.3",
+        "filelock>=3.12",  # which PyTorch needs anyway
         "tqdm",
         "rich",
         "fire",

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from .._version import __version__
 from ..utils.errors import ConfigError
+from .output_lock import OutputLock
 from .stage import WorkflowStage
 from .stage_process import StageProcess, check_can_be_sent, threads_for_each
 from .stage_record import StageRecord, changed_settings, settings_fingerprint
@@ -42,6 +43,8 @@ class StagedWorkflow:
     With `num_parallel` above 1, stages whose `needs` are finished run beside one another, each in a process of its own
     with its share of the cores, the first of the list first. What they print goes to ``<stage>/log.txt``. After a
     failure no other stage is started, those that run are waited for, and the first error is raised.
+
+    One run at a time works in `output_dir`; a second one is refused at once.
 
     Args:
         stages: `WorkflowStage` objects in the order in which they run; None entries are left out.
@@ -84,9 +87,14 @@ class StagedWorkflow:
             raise ConfigError(f"stop_after names {stop_after}; the stages are {seen}")
 
     def run(self) -> None:
-        """Run all stages."""
+        """Run all stages.
+
+        Raises:
+            ConfigError: when another run is going on in `output_dir`.
+        """
         started = time.perf_counter()
-        self._run_stages()
+        with OutputLock(self.output_dir):
+            self._run_stages()
         minutes = (time.perf_counter() - started) / 60
         self._say(f"workflow finished in {minutes:.1f} min; all results are in {self.output_dir}")
 
