@@ -15,6 +15,7 @@ from __future__ import annotations
 from .adversarial_base import GanIterationEvents, TwoPlayerTrainer
 from .growth import GrowthPhase, ProgressiveGrowthSchedule
 from .latent_gan_trainer import LatentGanTrainer
+from .painting_settings import TRANSLATORS, check_painting
 from .paired_gan_trainer import PairedGanTrainer
 from .prepare_batch import PrepareLatentBatch, PrepareTranslationBatch
 from .segmentation_organs import select_segmentation_organs
@@ -31,6 +32,7 @@ from .step_batches import StepBatches
 __all__ = [
     "OTHER_CLASS",
     "SEGMENTATION_REGIMES",
+    "TRANSLATORS",
     "GanIterationEvents",
     "GrowthPhase",
     "LatentGanTrainer",
@@ -42,6 +44,7 @@ __all__ = [
     "SegmentationTargets",
     "StepBatches",
     "TwoPlayerTrainer",
+    "check_painting",
     "count_for_share",
     "segmentation_run_name",
     "select_segmentation_organs",
