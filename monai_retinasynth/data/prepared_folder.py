@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import DataError
-from ..utils.image_io import read_label_map, read_rgb, to_picture, write_label_map, write_rgb
+from ..utils.image_io import read_label_map, read_rgb, to_picture, write_grey, write_label_map, write_rgb
 from ..utils.label_set import LabelSet
 
 __all__ = ["is_finished", "settle_folder", "write_cases", "write_pair"]
@@ -58,10 +58,13 @@ def settle_folder(folder: Path, settings_name: str, settings: Mapping[str, Any],
 
 
 def write_pair(image: Path, label: Path, photograph: np.ndarray, label_map: np.ndarray, label_set: LabelSet) -> None:
-    """Write a photograph and its label map; the photograph comes last, so that its presence means finished."""
+    """Write a photograph (H, W, 3 or 1) and its label map; the photograph comes last: its presence means finished."""
     image.unlink(missing_ok=True)
     write_label_map(label, label_map, label_set)
-    write_rgb(image, photograph)
+    if photograph.shape[2] == 1:
+        write_grey(image, photograph[..., 0])
+    else:
+        write_rgb(image, photograph)
 
 
 def is_finished(image: Path, label: Path, label_set: LabelSet, size: int | None) -> bool:
@@ -88,7 +91,7 @@ def write_cases(
         folder: the data set.
         cases: section -> case dictionaries, see `load_cases`.
         label_set: label set of the label maps.
-        load: gives `image` (3, X, Y), 0..255, and `label` (1, X, Y) of a case dictionary.
+        load: gives `image` (3 or 1, X, Y), 0..255, and `label` (1, X, Y) of a case dictionary.
         size: edge of the pictures, where all are squares of one size.
         desc: what the progress bar says.
         progress: show it.

@@ -1,0 +1,278 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Backgrounds as a data set: photographs without their structures, each with the label map of its own eye."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .._version import __version__
+from ..transforms.load_fundus_case import LoadFundusCased
+from ..transforms.remove_structures import RemoveStructuresd, background_classes
+from ..utils.errors import ConfigError, DataError
+from ..utils.label_set import LabelSet, get_label_set
+from .cases import detect_layout, load_cases
+from .datalist import DATALIST_NAME, load_datalist, write_datalist
+from .prepared_folder import settle_folder, write_cases
+
+__all__ = ["list_backgrounds", "refuse_held_out_backgrounds", "write_background_dataset"]
+
+_SETTINGS_NAME = "backgrounds.json"
+
+_logger = logging.getLogger(__name__)
+
+
+def write_background_dataset(
+    dataset_dir: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    label_set: str | LabelSet | Mapping[str, Any] = "fundus_vessel",
+    classes: Sequence[str] | None = None,
+    layout: str = "auto",
+    section: str = "training",
+    num_cases: int | None = None,
+    val_count: int = 2,
+    split: str | None = None,
+    image_size: Sequence[int] | int | None = None,
+    image_channels: int = 3,
+    margin: float = 3.0,
+    rim: float = 8.0,
+    seed: int = 0,
+    allow_absent: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Write `images/<case>.png` (the background), `labels/<case>.png` (the label map of the eye) and `datalist.json`.
+
+    The label map tells the field of view and what the eye had: backgrounds are fitted by it. Each entry of the list
+    notes the eye, and the digest of the photograph's file, so that `refuse_held_out_backgrounds` finds it again. A
+    second call goes on where the first one stopped.
+
+    Args:
+        dataset_dir: folder of the data set.
+        output_dir: folder of the new one, made when missing.
+        label_set: label set of the label maps, or its name.
+        classes: names of the classes to take out; None for all but the first two.
+        layout: see `load_cases`.
+        section: section of the eyes; they become the training section of the new data set.
+        num_cases: take the first so many only; None for all.
+        val_count: number of training cases held out for validation, which are no training cases.
+        split: named split of CHASE_DB1, None for its default.
+        image_size: (X, Y), or one number for both; None keeps the size of the files.
+        image_channels: 3 for colours, 1 for grey levels.
+        margin: see `remove_structures`.
+        rim: see `remove_structures`.
+        seed: see `remove_structures`.
+        allow_absent: whether eyes without a pixel of the classes are taken, see `RemoveStructures`.
+        progress: show a progress bar.
+
+    Returns:
+        path of `datalist.json`.
+
+    Raises:
+        ConfigError: When the output folder is the data set's own, or the label set lacks a class.
+        DataError: When a case has no photograph, two have one name, a file cannot be read or used, or the folder holds
+            other cases.
+    """
+    labels = get_label_set(label_set)
+    if Path(output_dir).absolute() == Path(dataset_dir).absolute():
+        raise ConfigError(f"output_dir must be a folder of its own, {output_dir} is the data set that is read")
+    chosen = [labels.class_names[index] for index in background_classes(labels, classes)]
+    layout = detect_layout(dataset_dir) if layout == "auto" else layout
+    cases = load_cases(dataset_dir, section, layout, num_cases, val_count, split)
+    for name, count in Counter(str(case["case_id"]) for case in cases).items():
+        if count > 1:
+            raise DataError(f"{count} cases of {dataset_dir} are called {name}; give each a name of its own")
+    if bare := [case["case_id"] for case in cases if "image" not in case]:
+        raise DataError(f"case {bare[0]} of {dataset_dir} has no photograph to make a background of")
+    folder = Path(output_dir)
+    origin = _origin(dataset_dir, layout, val_count, split)
+    settings = {
+        "label_set": labels.name,
+        "classes": chosen,
+        "section": section,
+        "cases": [str(case["case_id"]) for case in cases],
+        "image_size": image_size if image_size is None or isinstance(image_size, int) else list(image_size),
+        "image_channels": int(image_channels),
+        "margin": float(margin),
+        "rim": float(rim),
+        "seed": int(seed),
+        "origin": origin,
+        "package_version": __version__,
+    }
+    settle_folder(folder, _SETTINGS_NAME, settings, [key for key in settings if key != "package_version"])
+    remove = RemoveStructuresd("image", labels, chosen, "label", "image", None, margin, rim, seed, allow_absent)
+    load = LoadFundusCased(labels, image_dtype="uint8", spatial_size=image_size, image_channels=image_channels)
+
+    def background(case: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        return remove(load(case))
+
+    written = write_cases(folder, {"training": cases}, labels, background, None, "background", progress)
+    for entry, case in zip(written["training"], cases):
+        entry["provenance"] = {"case_id": str(case["case_id"]), "photograph_sha256": _digest(case["image"])}
+    kept = ("classes", "section", "image_channels", "margin", "rim", "origin")
+    provenance = {"kind": "backgrounds", **{key: settings[key] for key in kept}}
+    return write_datalist(folder, written, labels, f"backgrounds of {_root(origin)}", {"provenance": provenance})
+
+
+def list_backgrounds(
+    folder: str | os.PathLike,
+    label_set: str | LabelSet | Mapping[str, Any] = "fundus_vessel",
+    num_backgrounds: int | None = None,
+    image_channels: int = 3,
+) -> list[dict[str, Any]]:
+    """Cases of a background set, which must be one.
+
+    Args:
+        folder: data set that `write_background_dataset` wrote.
+        label_set: label set that its label maps must have.
+        num_backgrounds: take the first so many only; None for all.
+        image_channels: 3 for colours, 1 for grey levels.
+
+    Returns:
+        case dictionaries of `load_cases`; `case_id` is the eye's name in the data set that it comes from.
+
+    Raises:
+        DataError: When the folder is no background set, is empty, holds too few, or has another label set or modality.
+    """
+    folder, labels = Path(folder), get_label_set(label_set)
+    if not (folder / DATALIST_NAME).is_file():
+        raise DataError(f"no backgrounds in {folder}: it has no {DATALIST_NAME}. Write them with write_background_dataset")
+    content = load_datalist(folder)
+    provenance = _background_provenance(folder, content)
+    if not content["training"]:
+        raise DataError(f"the background set {folder} has no photograph. Write it again with write_background_dataset")
+    if provenance["image_channels"] != image_channels:
+        kinds = {1: "grey levels", 3: "colours"}
+        raise DataError(
+            f"the backgrounds in {folder} have {kinds.get(provenance['image_channels'])} ({provenance['image_channels']} "
+            f"channels), {kinds.get(image_channels)} ({image_channels}) are needed. Write them from photographs of the "
+            "right kind, with image_channels"
+        )
+    declared = get_label_set(content["label_set"])
+    if declared.class_names != labels.class_names:
+        raise DataError(
+            f"the label maps of the backgrounds in {folder} have the classes {list(declared.class_names)}, those of "
+            f"label set {labels.name!r} are {list(labels.class_names)}. Write backgrounds with label_set={labels.name}"
+        )
+    if num_backgrounds is not None and not 1 <= num_backgrounds <= len(content["training"]):
+        raise DataError(
+            f"{num_backgrounds} backgrounds are asked for (num_backgrounds), {folder} has {len(content['training'])}. "
+            "Write more, or ask for 1 to as many"
+        )
+    names = {case["case_id"]: case["provenance"]["case_id"] for case in content["training"]}
+    cases = load_cases(folder, "all", "datalist")[:num_backgrounds]
+    if bare := [case["case_id"] for case in cases if "image" not in case]:
+        raise DataError(f"background {bare[0]} of {folder} has no photograph. Write the set again")
+    return [{**case, "case_id": names.get(case["case_id"], case["case_id"])} for case in cases]
+
+
+def refuse_held_out_backgrounds(
+    backgrounds: str | os.PathLike,
+    dataset_dir: str | os.PathLike,
+    layout: str = "auto",
+    val_count: int = 2,
+    split: str | None = None,
+) -> str | os.PathLike:
+    """Make sure that no validation or test eye of a data set is among the backgrounds.
+
+    An eye is found by the digest of its photograph, or by its name where both data sets come from the same one, so
+    that a copy of another size is found as well.
+
+    Args:
+        backgrounds: data set that `write_background_dataset` wrote.
+        dataset_dir: the data set that is trained and tested on.
+        layout: see `load_cases`.
+        val_count: number of its training cases held out for validation.
+        split: named split of CHASE_DB1, None for its default.
+
+    Returns:
+        `backgrounds`.
+
+    Raises:
+        DataError: When one is; names it.
+    """
+    content = load_datalist(backgrounds)
+    provenance = _background_provenance(Path(backgrounds), content)
+    eyes = [case["provenance"] for case in content["training"]]
+    names = {eye["case_id"] for eye in eyes}
+    digests = {eye["photograph_sha256"]: eye["case_id"] for eye in eyes}
+    layout = detect_layout(dataset_dir) if layout == "auto" else layout
+    same = _root(provenance["origin"]) == _root(_origin(dataset_dir, layout, val_count, split))
+    for section, cases in _held_out(dataset_dir, layout, val_count, split).items():
+        for case in cases:
+            name = str(case["case_id"])
+            found = name if same and name in names else None
+            if found is None and "image" in case:
+                found = digests.get(_digest(case["image"]))
+            if found is not None:
+                raise DataError(
+                    f"{section} eye {name} of {dataset_dir} is among the backgrounds in {backgrounds} (as {found}): "
+                    "what is trained on them has seen it. Write backgrounds of training eyes only, with the val_count, "
+                    f"split and section of the run (here val_count={val_count}, split={split})"
+                )
+    return backgrounds
+
+
+def _background_provenance(folder: Path, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    provenance = content.get("provenance")
+    traced = all("photograph_sha256" in case.get("provenance", {}) for case in content["training"])
+    if not isinstance(provenance, Mapping) or provenance.get("kind") != "backgrounds" or not traced:
+        raise DataError(
+            f"{folder} is a data set, but not one of backgrounds: its {DATALIST_NAME} does not say whose photographs "
+            "they are made of. Write it with write_background_dataset"
+        )
+    return provenance
+
+
+def _held_out(dataset_dir: str | os.PathLike, layout: str, val_count: int, split: str | None) -> dict[str, list]:
+    sections = {}
+    content = load_datalist(dataset_dir) if layout == "datalist" else None
+    for section in ("validation", "test"):
+        if content is not None and not content[section] and (section == "test" or not val_count):
+            continue
+        if layout == "label_maps" or (section == "validation" and not val_count and content is None):
+            continue
+        try:
+            sections[section] = load_cases(dataset_dir, section, layout, None, val_count, split)
+        except DataError as exception:
+            if content is not None and section == "validation":
+                continue  # a synthetic set holds nothing out
+            _logger.warning("the backgrounds are not compared with the %s eyes: %s", section, exception)
+    return sections
+
+
+def _origin(dataset_dir: str | os.PathLike, layout: str, val_count: int, split: str | None) -> dict[str, Any]:
+    origin: dict[str, Any] = {"layout": layout, "val_count": int(val_count), "split": split}
+    if layout == "datalist":
+        content = load_datalist(dataset_dir)
+        origin |= {key: content[key] for key in ("name", "provenance") if key in content}
+    return origin
+
+
+def _root(origin: Any) -> str:
+    """The data set that copies of other sizes come from in the end: its name, or its layout."""
+    if not isinstance(origin, Mapping):
+        return str(origin)
+    provenance = origin.get("provenance")
+    if isinstance(provenance, Mapping) and provenance.get("origin"):
+        return _root(provenance["origin"])
+    return str(origin["name"] if origin.get("layout") == "datalist" and "name" in origin else origin.get("layout"))
+
+
+def _digest(path: str | os.PathLike) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
