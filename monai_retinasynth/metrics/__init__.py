@@ -32,6 +32,7 @@ from .morphometry import (
 )
 from .organ_results import ORGAN_RESULTS_STEM, print_organ_results, read_organ_results, write_organ_results
 from .organ_segmentation import ORGAN_GROUPS, ORGAN_SCORE_NAMES, OrganSegmentationReport
+from .paired_bootstrap import paired_bootstrap, patient_of_case, pooled_auc, pooled_f1
 from .segmentation_results import (
     print_segmentation_results,
     read_segmentation_results,
@@ -83,6 +84,10 @@ __all__ = [
     "mean_photograph",
     "morphometry_table",
     "nearest_neighbour_dice",
+    "paired_bootstrap",
+    "patient_of_case",
+    "pooled_auc",
+    "pooled_f1",
     "print_fidelity_results",
     "print_grading_results",
     "print_lesion_results",

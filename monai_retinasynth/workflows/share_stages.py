@@ -13,15 +13,13 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
-
 from ..engines.segmentation_sources import count_for_share
 from ..utils.errors import ConfigError
+from .bundle_settings import check_bundle_settings
 from .stage import BundleStage
 
 __all__ = ["share_run_names", "share_stages"]
@@ -75,7 +73,7 @@ def share_stages(
     if any(shares) and not synthetic_dir:
         raise ConfigError(f"the shares {list(shares)} need synthetic_dir, the folder of a synthetic data set")
     overrides = dict(overrides or {})
-    _check_overrides(overrides, [file for file in train_config_files if file])
+    _check_overrides(overrides, train_config_files)
     stages = []
     for seed in seeds:
         for share in shares:
@@ -117,14 +115,8 @@ def share_run_names(shares: Sequence[float], seeds: Sequence[int]) -> dict[float
     return names
 
 
-def _check_overrides(overrides: Mapping[str, Any], files: Sequence[str]) -> None:
+def _check_overrides(overrides: Mapping[str, Any], files: Sequence[str | None]) -> None:
     for key, remedy in _GIVEN_HERE.items():
         if key in overrides:
             raise ConfigError(f"the overrides of the shares hold {key}; {remedy}")
-    known = ConfigParser.load_config_files([file for file in files if Path(file).is_file()])
-    for identifier in overrides:
-        key = identifier.split("::")[0]
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=3)
-            hint = f"; did you mean {' or '.join(close)}?" if close else ""
-            raise ConfigError(f"the segmentation bundle has no setting {key}{hint}")
+    check_bundle_settings(overrides, files)
