@@ -24,9 +24,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from two_stage_results import commit, machine  # beside this script
-
-from monai_retinasynth.utils import atomic_write
+from result_files import commit, machine, result_parser, stage_minutes, write_results  # beside this script
 
 _SCORES = ("precision_mean", "recall_mean", "f1_mean", "auprc_mean", "precision", "recall", "f1", "auprc")
 
@@ -63,12 +61,6 @@ def grading_rows(run: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def minutes(run: Path) -> dict[str, float]:
-    """Stage -> minutes."""
-    records = sorted(path for path in run.glob("*/stage.json") if ".replaced-" not in path.parent.name)
-    return {path.parent.name: json.loads(path.read_text())["minutes"] for path in records}
-
-
 def gather(arguments: argparse.Namespace) -> dict[str, Any]:
     """The content of the results file."""
     results: dict[str, Any] = {
@@ -77,7 +69,7 @@ def gather(arguments: argparse.Namespace) -> dict[str, Any]:
         "machine": machine(),
         "notes": arguments.note,
         "exudates": share_rows(arguments.run, "hard_exudate"),
-        "minutes": {"run": minutes(arguments.run)},
+        "minutes": {"run": stage_minutes(arguments.run)},
     }
     collapse = arguments.run / "label_map_collapse_gan" / "collapse.json"
     results["label_maps"] = {
@@ -86,32 +78,27 @@ def gather(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.lesions is not None:
         summary = json.loads((arguments.lesions / "summary" / "summary.json").read_text())
         results["lesions"] = {lesion: share_rows(arguments.lesions, lesion) for lesion in summary["lesions"]}
-        results["minutes"]["lesions"] = minutes(arguments.lesions)
+        results["minutes"]["lesions"] = stage_minutes(arguments.lesions)
     if arguments.collapse is not None:
         results["collapse"] = collapse_rows(arguments.collapse)
         results["minutes"]["collapse"] = {
-            run.name: minutes(run) for run in sorted(arguments.collapse.glob("*_seed*")) if run.is_dir()
+            run.name: stage_minutes(run) for run in sorted(arguments.collapse.glob("*_seed*")) if run.is_dir()
         }
     if arguments.grading is not None:
         results["grading"] = grading_rows(arguments.grading)
-        results["minutes"]["grading"] = minutes(arguments.grading)
+        results["minutes"]["grading"] = stage_minutes(arguments.grading)
     return results
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = result_parser(__doc__)
     parser.add_argument("output", type=Path, help="JSON file to write")
     parser.add_argument("--run", type=Path, required=True, help="output folder of the workflow diabetic_retinopathy")
     parser.add_argument("--lesions", type=Path, help="such a folder with segmentation_recipe idrid_lesions")
     parser.add_argument("--collapse", type=Path, help="output folder of diabetic_retinopathy_collapse")
     parser.add_argument("--grading", type=Path, help="output folder of diabetic_retinopathy_grading")
-    parser.add_argument("--command", action="append", required=True, help="a command that made the runs")
-    parser.add_argument("--commit", help="the commit that made the runs, when it is not the present one")
-    parser.add_argument("--note", action="append", default=[], help="a sentence on how the runs were made")
     arguments = parser.parse_args()
-    with atomic_write(arguments.output) as file:
-        file.write((json.dumps(gather(arguments), indent=2) + "\n").encode())
-    print(f"written: {arguments.output}")
+    write_results(arguments.output, gather(arguments))
 
 
 if __name__ == "__main__":

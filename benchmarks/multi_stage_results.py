@@ -24,9 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from two_stage_results import commit, machine  # beside this script
-
-from monai_retinasynth.utils import atomic_write
+from result_files import commit, machine, result_parser, stage_minutes, write_results  # beside this script
 
 _REAL = {"real": "REAL", "real_same_steps": "REAL same steps"}
 _COST = ("parameters", "trained_parameters", "flops_per_case", "peak_memory_gib")
@@ -88,12 +86,6 @@ def in_giga(figures: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return {_FLOPS.get(key, key): figures[key] / 1e9 if key in _FLOPS else figures[key] for key in keys}
 
 
-def stage_minutes(run: Path) -> dict[str, float]:
-    """Stage -> minutes."""
-    records = sorted(path for path in run.glob("*/stage.json") if ".replaced-" not in path.parent.name)
-    return {path.parent.name: json.loads(path.read_text())["minutes"] for path in records}
-
-
 def gather(arguments: argparse.Namespace) -> dict[str, Any]:
     """The content of the results file."""
     summary = json.loads((arguments.run / "summary" / "summary.json").read_text())
@@ -125,16 +117,11 @@ def gather(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = result_parser(__doc__)
     parser.add_argument("run", type=Path, help="output folder of the workflow multi_stage")
     parser.add_argument("output", type=Path, help="JSON file to write")
-    parser.add_argument("--command", action="append", required=True, help="a command that made the run")
-    parser.add_argument("--commit", help="the commit that made the run, when it is not the present one")
-    parser.add_argument("--note", action="append", default=[], help="a sentence on how the run was made")
     arguments = parser.parse_args()
-    with atomic_write(arguments.output) as file:
-        file.write((json.dumps(gather(arguments), indent=2) + "\n").encode())
-    print(f"written: {arguments.output}")
+    write_results(arguments.output, gather(arguments))
 
 
 if __name__ == "__main__":

@@ -21,9 +21,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from two_stage_results import commit, machine  # beside this script
-
-from monai_retinasynth.utils import atomic_write
+from result_files import commit, machine, result_parser, write_results  # beside this script
 
 _FIGURES = ("mse_pm1", "mse_01", "ssim", "ssim_gaussian", "psnr", "mse_pm1_fov", "psnr_fov")
 
@@ -82,23 +80,18 @@ def minutes_of(text: str) -> tuple[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = result_parser(__doc__)
     parser.add_argument("output", type=Path, help="JSON file to write")
     parser.add_argument("--recipe", type=Path, required=True, help="output folder of the recipe's workflow")
     parser.add_argument("--best", type=Path, required=True, help="output folder of the improved recipe's workflow")
     parser.add_argument("--ablation", type=Path, help="output folder of the ablation workflow")
     parser.add_argument("--other", action="append", default=[], help="name=fidelity.json of a further evaluation")
-    parser.add_argument("--command", action="append", required=True, help="a command that made the runs")
     parser.add_argument("--seed", action="append", type=int, required=True)
     parser.add_argument(
         "--minutes", action="append", type=minutes_of, default=[], help="name=minutes of a run timed elsewhere"
     )
-    parser.add_argument("--commit", help="the commit that made the runs, when it is not the present one")
-    parser.add_argument("--note", action="append", default=[], help="a sentence on how the runs were made")
     arguments = parser.parse_args()
-    with atomic_write(arguments.output) as file:
-        file.write((json.dumps(gather(arguments), indent=2) + "\n").encode())
-    print(f"written: {arguments.output}")
+    write_results(arguments.output, gather(arguments))
 
 
 if __name__ == "__main__":

@@ -15,44 +15,16 @@ python benchmarks/two_stage_results.py runs/two_stage_drive docs/results/two_sta
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from monai_retinasynth.utils import atomic_write
+from result_files import commit, machine, result_parser, write_results  # beside this script
 
 _SOURCES = {"gan": "GAN maps", "simulation": "simulated maps", "folder": "maps of a folder"}
 
 
-def machine() -> str:
-    """The machine in words."""
-    model = platform.processor() or platform.machine()
-    if os.path.isfile("/proc/cpuinfo"):
-        names = [
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ]
-        model = names[0] if names else model
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return f"{os.cpu_count()} cores {model}, {device}, Python {platform.python_version()}, torch {torch.__version__}"
-
-
-def commit() -> str:
-    """The commit of the checkout that this script belongs to."""
-    folder = Path(__file__).resolve().parent
-    return subprocess.run(
-        ["git", "-C", str(folder), "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
-def gather(run: Path, command: str, seed: int, notes: list[str], made_by: str) -> dict[str, Any]:
+def gather(run: Path, command: list[str], seed: int, notes: list[str], made_by: str) -> dict[str, Any]:
     """The content of the results file."""
     summary = json.loads((run / "summary" / "summary.json").read_text())
     segmentation = {}
@@ -84,7 +56,7 @@ def gather(run: Path, command: str, seed: int, notes: list[str], made_by: str) -
             "maps_without_vessels": audit["generated_maps_without_vessels"],
         }
     return {
-        "command": command,
+        "commands": command,
         "commit": made_by,
         "machine": machine(),
         "seeds": [seed],
@@ -96,18 +68,13 @@ def gather(run: Path, command: str, seed: int, notes: list[str], made_by: str) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = result_parser(__doc__)
     parser.add_argument("run", type=Path, help="output folder of the workflow")
     parser.add_argument("output", type=Path, help="JSON file to write")
-    parser.add_argument("--command", required=True, help="the command that made the run")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--commit", help="the commit that made the run, when it is not the present one")
-    parser.add_argument("--note", action="append", default=[], help="a sentence on how the run was made")
     arguments = parser.parse_args()
     results = gather(arguments.run, arguments.command, arguments.seed, arguments.note, arguments.commit or commit())
-    with atomic_write(arguments.output) as file:
-        file.write((json.dumps(results, indent=2) + "\n").encode())
-    print(f"written: {arguments.output}")
+    write_results(arguments.output, results)
 
 
 if __name__ == "__main__":

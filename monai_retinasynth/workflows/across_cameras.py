@@ -49,23 +49,36 @@ HOME = "home"
 _STRONG = {"photometric": "strong"}
 _HALF = {"train_on": "mixed", "batch_mixing": "half", **_STRONG}
 
-#: row -> settings of the segmentation bundle, and of the table: `synthetic`, the sets that it trains on, by their
-#: painter; `control`, for rows with real photographs alone, the best of which a synthetic row counts against;
+#: row -> settings of the segmentation bundle, and of the table: `title`; `synthetic`, the sets that it trains on, by
+#: their painter; `control`, for rows with real photographs alone, the best of which a synthetic row counts against;
 #: `checkpoints`, settings that name the network of another row, such as `pretrained`
 ACROSS_CAMERAS_ROWS: dict[str, dict[str, Any]] = {
-    "real": {"control": True, "train_on": "real"},
-    "real_photometric": {"control": True, "train_on": "real", **_STRONG},
-    "real_warped": {"control": True, "train_on": "real", "warp": True, **_STRONG},
-    "synth_measured": {"synthetic": ["measured"], "train_on": "synthetic"},
-    "synth_measured_photometric": {"synthetic": ["measured"], "train_on": "synthetic", **_STRONG},
-    "half_measured": {"synthetic": ["measured"], **_HALF},
-    "half_measured_quarter_transplanted": {"synthetic": ["measured", "transplanted"], **_HALF},
-    "synth_transplanted": {"synthetic": ["transplanted"], "train_on": "synthetic"},
-    "synth_gan": {"synthetic": ["gan"], "train_on": "synthetic"},
-    "half_gan": {"synthetic": ["gan"], **_HALF},
-    "synth_gan_plain": {"synthetic": ["gan_plain"], "train_on": "synthetic"},
+    "real": {"title": "REAL", "control": True, "train_on": "real"},
+    "real_photometric": {"title": "REAL, photometric", "control": True, "train_on": "real", **_STRONG},
+    "real_warped": {"title": "REAL, photometric, warped", "control": True, "train_on": "real", "warp": True, **_STRONG},
+    "synth_measured": {"title": "SYNTH, measured", "synthetic": ["measured"], "train_on": "synthetic"},
+    "synth_measured_photometric": {
+        "title": "SYNTH, measured, photometric",
+        "synthetic": ["measured"],
+        "train_on": "synthetic",
+        **_STRONG,
+    },
+    "half_measured": {"title": "half REAL, half measured", "synthetic": ["measured"], **_HALF},
+    "half_measured_quarter_transplanted": {
+        "title": "half REAL, quarter measured, quarter transplanted",
+        "synthetic": ["measured", "transplanted"],
+        **_HALF,
+    },
+    "synth_transplanted": {"title": "SYNTH, transplanted", "synthetic": ["transplanted"], "train_on": "synthetic"},
+    "synth_gan": {"title": "SYNTH, learned", "synthetic": ["gan"], "train_on": "synthetic"},
+    "half_gan": {"title": "half REAL, half learned", "synthetic": ["gan"], **_HALF},
+    "synth_gan_plain": {
+        "title": "SYNTH, learned without backgrounds",
+        "synthetic": ["gan_plain"],
+        "train_on": "synthetic",
+    },
 }
-_OF_THE_TABLE = ("synthetic", "control", "checkpoints")
+_OF_THE_TABLE = ("title", "synthetic", "control", "checkpoints")
 #: painter -> the translation bundle's `translator`, and whether it paints on backgrounds
 _PAINTERS = {
     "measured": ("measured", True),

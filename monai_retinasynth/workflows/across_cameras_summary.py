@@ -76,7 +76,7 @@ def summarise_across_cameras(
 
     Returns:
         the content of ``summary.json``: ``cameras``: camera -> ``images``, ``patients``, ``second_observer`` (F1, or
-        None) and ``rows``: row -> ``control``, ``seeds`` (finished ones), for each score ``mean``, ``sd``, ``n`` and
+        None) and ``rows``: row -> ``title``, ``control``, ``seeds`` (finished ones), for each score ``mean``, ``sd``, ``n`` and
         ``values``, ``threshold``, and ``minus_real`` and ``minus_best_control``: ``f1`` and ``auc`` -> ``difference``,
         ``low``, ``high``, ``seeds``, ``other``; ``missing``: evaluations that are not finished; ``minutes``.
 
@@ -146,6 +146,7 @@ def _of_camera(
     table: dict[str, Any] = {}
     for row, of_row in runs.items():
         table[row] = {
+            "title": str(rows[row].get("title", row)),
             "control": bool(rows[row].get("control", False)),
             "seeds": list(of_row),
             **{score: mean_and_sd([run.scores[score] for run in of_row.values()]) for score in _SCORES},
@@ -200,9 +201,9 @@ def _print(camera: str, content: Mapping[str, Any], num_seeds: int, console: Con
     table.add_column("trained on", no_wrap=True)
     for heading in ("seeds", "F1", "best F1", "AUC", "F1 minus real", "minus best control", "AUC minus best control"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for row, figures in content["rows"].items():
+    for figures in content["rows"].values():
         table.add_row(
-            f"{row} (control)" if figures["control"] else row,
+            figures["title"] + (" (control)" if figures["control"] else ""),
             f"{len(figures['seeds'])} of {num_seeds}",
             *(_spread(figures[score]) for score in ("f1", "best_f1", "auc")),
             _interval(figures["minus_real"].get("f1")),
