@@ -14,9 +14,12 @@ from __future__ import annotations
 
 from .ablation import ablation_runs, ablation_stages, merge_overrides
 from .ablation_summary import summarise_ablation
+from .across_cameras import ACROSS_CAMERAS_ROWS, AcrossCameras, across_cameras_rows, camera_folders, evaluation_name
+from .across_cameras_summary import summarise_across_cameras
 from .bundle_folder import find_bundles_dir
 from .compare_ways import compare_ways, pooled_sd
 from .contact_sheet import write_contact_sheet
+from .folder_signature import folder_signature
 from .generation_cost import generation_trainings, measure_generation_cost
 from .generation_ways import GENERATION_WAYS, GenerationWays
 from .grade_sheet import write_grade_sheet
@@ -27,9 +30,10 @@ from .label_map_collapse import measure_collapse
 from .multi_stage import SEGMENTATION_NETWORKS, multi_stage_runs, multi_stage_stages, multi_stage_tag
 from .multi_stage_summary import summarise_multi_stage
 from .required_folder import required_folder
+from .second_observer_scores import score_second_observer
 from .share_stages import share_run_names, share_stages
 from .stage import BundleStage, FunctionStage, WorkflowStage
-from .stage_record import StageRecord, changed_settings, flatten_settings, folder_signature, settings_fingerprint
+from .stage_record import StageRecord, changed_settings, flatten_settings, settings_fingerprint
 from .staged_workflow import StagedWorkflow
 from .synthetic_share_summary import summarise_synthetic_shares
 from .translation_summary import summarise_translation
@@ -37,8 +41,10 @@ from .two_stage_summary import summarise_two_stage
 from .workflow_run_stage import WorkflowRunStage
 
 __all__ = [
+    "ACROSS_CAMERAS_ROWS",
     "GENERATION_WAYS",
     "SEGMENTATION_NETWORKS",
+    "AcrossCameras",
     "BundleStage",
     "FunctionStage",
     "GenerationWays",
@@ -48,9 +54,12 @@ __all__ = [
     "WorkflowStage",
     "ablation_runs",
     "ablation_stages",
+    "across_cameras_rows",
     "audit_label_maps",
+    "camera_folders",
     "changed_settings",
     "compare_ways",
+    "evaluation_name",
     "find_bundles_dir",
     "flatten_settings",
     "folder_signature",
@@ -64,10 +73,12 @@ __all__ = [
     "multi_stage_tag",
     "pooled_sd",
     "required_folder",
+    "score_second_observer",
     "settings_fingerprint",
     "share_run_names",
     "share_stages",
     "summarise_ablation",
+    "summarise_across_cameras",
     "summarise_grading",
     "summarise_multi_stage",
     "summarise_synthetic_shares",

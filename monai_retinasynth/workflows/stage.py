@@ -24,7 +24,8 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 from ..utils.errors import ConfigError
-from .stage_record import flatten_settings, folder_signature
+from .folder_signature import folder_signature
+from .stage_record import flatten_settings
 
 __all__ = ["BundleStage", "FunctionStage", "WorkflowStage"]
 
@@ -62,7 +63,7 @@ class FunctionStage(WorkflowStage):
         arguments: keyword arguments of `function`.
         needs: see `WorkflowStage`.
         folder_argument: the keyword under which the function gets the stage's folder; None to leave it out.
-        inputs: folders whose file names and sizes belong to the settings, so that exchanged data are noticed.
+        inputs: data folders whose `folder_signature` belongs to the settings, so that exchanged data are noticed.
         always: run the stage in every run of the workflow; for a stage that only reports.
     """
 

@@ -22,17 +22,16 @@ from typing import Any
 from ..utils.errors import DataError
 
 __all__ = [
+    "RECORD_NAME",
     "StageRecord",
     "changed_settings",
     "decisive_settings",
     "flatten_settings",
-    "folder_signature",
     "settings_fingerprint",
 ]
 
-_FILE_NAME = "stage.json"
-# of each file; uncompressed photographs are all of one size, and a whole data set takes too long to read
-_SIGNATURE_BYTES = 262144
+#: file in the folder of a stage
+RECORD_NAME = "stage.json"
 _NEUTRAL_SETTINGS = ("bundle_root", "device", "num_workers", "output_dir", "picture_interval", "tensorboard_dir")
 _WATCHING_HANDLERS = ("ImageGridHandler", "TensorBoardLosses", "TrainingProgressBar")
 
@@ -87,23 +86,6 @@ def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
     return lines
 
 
-def folder_signature(folder: str | os.PathLike) -> str:
-    """Digest of the names, sizes and beginnings of all files below `folder`, so that exchanged data are noticed.
-
-    Raises:
-        DataError: when the folder does not exist.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise DataError(f"data set folder {root} does not exist; check the path given as dataset_dir")
-    digest = hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(root).as_posix()} {path.stat().st_size}\n".encode())
-        with open(path, "rb") as file:
-            digest.update(file.read(_SIGNATURE_BYTES))
-    return digest.hexdigest()[:16]
-
-
 class StageRecord:
     """The file ``stage.json`` in a stage's folder.
 
@@ -112,7 +94,7 @@ class StageRecord:
     """
 
     def __init__(self, folder: str | os.PathLike) -> None:
-        self.path = Path(folder) / _FILE_NAME
+        self.path = Path(folder) / RECORD_NAME
 
     def read(self) -> dict[str, Any] | None:
         """The record, or None where the stage never began.
