@@ -27,7 +27,9 @@ from .new_vessels import grow_new_vessels
 from .phantom import FundusPhantom
 from .phantom_dataset import write_phantom_dataset
 from .space_colonisation import GrowingForest
+from .vessel_appearance import VesselAppearance
 from .vessel_drawing import VesselField, draw_vessels
+from .vessel_measurement import measure_vessel_appearance
 from .vessel_tree import VesselTree, grow_vessel_trees
 
 __all__ = [
@@ -41,12 +43,14 @@ __all__ = [
     "Lesion",
     "LesionAmounts",
     "Trunk",
+    "VesselAppearance",
     "VesselField",
     "VesselTree",
     "draw_lesions",
     "draw_vessels",
     "grow_new_vessels",
     "grow_vessel_trees",
+    "measure_vessel_appearance",
     "paint_fundus",
     "paint_lesions",
     "paint_radiograph",

@@ -96,7 +96,11 @@ from .link_thin_class import link_thin_class
 from .load_fundus_case import LoadFundusCaseD, LoadFundusCased, LoadFundusCaseDict
 from .load_organ_masks import LoadOrganMasksD, LoadOrganMasksd, LoadOrganMasksDict
 from .move_structure import mirror_disc, move_disc
+from .paint_vessels import PaintVessels, PaintVesselsD, PaintVesselsd, PaintVesselsDict
 from .radiograph_reader import RadiographReader, read_class_indices, read_radiograph
+from .rand_channel_gamma import RandChannelGamma, RandChannelGammaD, RandChannelGammad, RandChannelGammaDict
+from .rand_focus import RandFocus, RandFocusD, RandFocusd, RandFocusDict
+from .rand_grain import RandGrain, RandGrainD, RandGraind, RandGrainDict
 from .random_rigid_batch import RandomFlipRotateBatch
 from .reduce_lesion_map import (
     ReduceLesionMapD,
@@ -169,10 +173,26 @@ __all__ = [
     "NormalizeFieldOfViewColourD",
     "NormalizeFieldOfViewColourDict",
     "NormalizeFieldOfViewColourd",
+    "PaintVessels",
+    "PaintVesselsD",
+    "PaintVesselsDict",
+    "PaintVesselsd",
     "RadiographReader",
     "RandBackgroundVariantD",
     "RandBackgroundVariantDict",
     "RandBackgroundVariantd",
+    "RandChannelGamma",
+    "RandChannelGammaD",
+    "RandChannelGammaDict",
+    "RandChannelGammad",
+    "RandFocus",
+    "RandFocusD",
+    "RandFocusDict",
+    "RandFocusd",
+    "RandGrain",
+    "RandGrainD",
+    "RandGrainDict",
+    "RandGraind",
     "RandomFlipRotateBatch",
     "ReduceImageD",
     "ReduceImageDict",

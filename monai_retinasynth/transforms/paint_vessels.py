@@ -1,0 +1,312 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Draws the vessels of a label map on a background, as measured in real photographs: a painter without training.
+
+The photograph is the background times the vessels' transmission, exp(log ratio). The log ratio of a vessel is the
+profile of one of the measured eyes times a factor that is drawn for it, see `VesselAppearance`. The rank of the factor
+among vessels of like width goes along the tree as a Gaussian process (an Ornstein-Uhlenbeck process on the centre
+lines' spanning tree, cut at forks where it must be cut), so that a dark vein stays dark where it thins. Where the trees
+are known, arteries are light and veins dark, and where they cross, what they absorb adds up in part.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, Transform
+from monai.utils import TransformBackends
+from scipy import ndimage, sparse
+from scipy.sparse import csgraph
+from scipy.special import ndtr
+
+from ..simulation.smooth_noise import smooth_noise
+from ..simulation.vessel_appearance import DEPTHS, LEVEL_OFFSET, VesselAppearance, profile_depth, tone_weight
+from ..simulation.vessel_measurement import measure_vessel_appearance
+from ..utils.errors import ConfigError, DataError
+from ..utils.label_set import LabelSet, get_label_set
+from ..utils.seeding import derive_seed
+from .field_of_view import field_of_view_scale
+from .vessel_geometry import VesselGeometry, smooth_along, vessel_geometry
+
+__all__ = [
+    "PaintVessels",
+    "PaintVesselsD",
+    "PaintVesselsDict",
+    "PaintVesselsd",
+    "get_vessel_appearance",
+    "walk_along_trees",
+]
+
+_ARTERY, _VEIN, _CROSSING = 1, 2, 3  # values of a map of the trees
+_KNOWN_TREE_SHARE = 0.35  # real eyes come without their trees, so what a tree has in common is measured too low
+_TREE_TONE = 0.8  # mean of a standard normal number given its sign: arteries are the lighter half
+_LONG = 8.0  # lengths over which what a tree has in common may change where the trees are not known
+_STEP = 1.2  # pixels, mean distance of neighbouring points of a centre line
+_SMOOTH = 4.0  # pixels along the centre line
+_VARIATION_SIZE = 0.5  # field radii
+_BEHIND = 0.4  # share of the log ratio of the lighter of two vessels that cross
+
+
+class PaintVessels(Transform):
+    """Draw the vessels of a label map on a background.
+
+    Args:
+        appearance: measured look of vessels: itself, its plain form, the path of its JSON file, or the arguments of
+            `measure_vessel_appearance` (a dictionary with `dataset_dir`).
+        label_set: label set of the label maps.
+        vessel_class: name of the class of the vessels.
+        variation: standard deviation of the slow change of contrast over the picture, in logarithms.
+        strength: contrast relative to the eyes measured.
+
+    Raises:
+        ConfigError: When `variation` or `strength` is negative.
+        DataError: When the appearance cannot be read or measured, or the label set has no such class.
+    """
+
+    backend = [TransformBackends.NUMPY]
+
+    def __init__(
+        self,
+        appearance: VesselAppearance | Mapping[str, Any] | str | os.PathLike,
+        label_set: str | LabelSet | Mapping[str, Any] = "fundus_vessel",
+        vessel_class: str = "vessel",
+        variation: float = 0.08,
+        strength: float = 1.0,
+    ) -> None:
+        if variation < 0 or strength < 0:
+            raise ConfigError(f"variation and strength must not be negative, got {variation} and {strength}")
+        self.vessel_index = get_label_set(label_set).index(vessel_class)
+        self.appearance = get_vessel_appearance(appearance)
+        self.variation, self.strength = float(variation), float(strength)
+
+    def __call__(self, background: Any, label: Any, seed: int = 0, trees: Any = None) -> torch.Tensor:
+        """Paint.
+
+        Args:
+            background: (C, X, Y), values 0..255, without vessels.
+            label: label map (1, X, Y), class indices.
+            seed: seed of everything that is drawn.
+            trees: map (1, X, Y) of the trees, 0 none, 1 artery, 2 vein, 3 where they cross; None where unknown.
+
+        Returns:
+            float32 tensor (C, X, Y), 0..255; 0 outside the field of view. Without vessels the background itself.
+
+        Raises:
+            DataError: When sizes or the number of channels do not fit, or the label map has no field of view.
+        """
+        picture = np.asarray(background, dtype=np.float32)
+        ratio = self.log_ratio(label, seed, trees)
+        inside = np.asarray(label)[0] > 0
+        if picture.shape != ratio.shape:
+            raise DataError(
+                f"a background of shape {picture.shape} cannot take vessels of shape {ratio.shape} (channels, X, Y): "
+                "background and label map must have one size, and colours need an appearance measured in colour "
+                "photographs, grey levels one measured in grey ones"
+            )
+        painted = (picture + LEVEL_OFFSET) * np.exp(ratio) - LEVEL_OFFSET
+        return torch.from_numpy(np.clip(painted, 0, 255) * inside)
+
+    def log_ratio(self, label: Any, seed: int = 0, trees: Any = None) -> np.ndarray:
+        """The log ratio of photograph over background alone, (C, X, Y) float32; see `__call__`."""
+        label_map = np.asarray(label)
+        if label_map.ndim != 3 or label_map.shape[0] != 1:
+            raise DataError(f"a label map has shape (1, X, Y), got {label_map.shape}")
+        label_map = label_map[0]
+        inside, vessel = label_map > 0, label_map == self.vessel_index
+        scale = field_of_view_scale(inside)
+        rng = np.random.default_rng(seed)
+        eye = int(rng.integers(len(self.appearance.eyes)))
+        if trees is None:
+            total = self._layer(vessel, scale, eye, rng, None)
+        else:
+            tree_map = np.asarray(trees)[0]
+            if tree_map.shape != vessel.shape or tree_map.max(initial=0) > _CROSSING:
+                raise DataError(
+                    f"a map of the trees has the label map's size {vessel.shape} and the values 0 none, 1 artery, "
+                    f"2 vein, 3 crossing; got {tree_map.shape} with values up to {tree_map.max(initial=0)}"
+                )
+            layers = [
+                self._layer(vessel & ((tree_map == own) | (tree_map == _CROSSING)), scale, eye, rng, tone)
+                for own, tone in ((_ARTERY, -_TREE_TONE), (_VEIN, _TREE_TONE))
+            ]
+            unknown = vessel & (tree_map == 0)
+            if unknown.any():
+                layers.append(self._layer(unknown, scale, eye, rng, None))
+            total = layers[0]
+            for layer in layers[1:]:
+                total = _over(total, layer)
+        if self.variation and vessel.any():
+            x, y = ((np.arange(size) - (size - 1) / 2) / (270 * scale) for size in vessel.shape)
+            total *= np.exp(self.variation * smooth_noise(y, x, _VARIATION_SIZE, rng))
+        return total * np.float32(self.strength) * inside
+
+    def _layer(
+        self, vessel: np.ndarray, scale: float, eye: int, rng: np.random.Generator, tone: float | None
+    ) -> np.ndarray:
+        """(C, X, Y) log ratio of some of the vessels; `tone` is the normal score of their tree, None where unknown."""
+        own = np.random.default_rng(rng.integers(2**63))  # so that one layer's size does not shift the next one
+        result = np.zeros((self.appearance.channels, *vessel.shape), dtype=np.float32)
+        if not vessel.any():
+            return result
+        geometry = vessel_geometry(vessel)
+        near = geometry.signed_distance < DEPTHS[-1] * scale
+        rank = ndtr(self._scores(geometry, scale, own, tone))
+        factor = self.appearance.factor(geometry.point_radius / scale, rank)
+        along = smooth_along(np.stack([factor, tone_weight(rank)], axis=1), geometry.links, _SMOOTH * scale / _STEP)
+        point = geometry.nearest[near]
+        depth = profile_depth(geometry.signed_distance, geometry.radius, scale)[near]
+        ratio = self.appearance.log_ratio(eye, depth, geometry.radius[near] / scale, along[point, 1])
+        result[:, near] = (ratio * along[point, :1]).T
+        # the border between the shares of two vessels is nothing that is seen
+        return np.stack([ndimage.gaussian_filter(plane, 0.4 * scale) for plane in result])
+
+    def _scores(
+        self, geometry: VesselGeometry, scale: float, rng: np.random.Generator, tone: float | None
+    ) -> np.ndarray:
+        """(n,) normal score of every point of the centre lines."""
+        share, length = self.appearance.tree_share, self.appearance.length * scale
+        if tone is not None:
+            share = max(share, _KNOWN_TREE_SHARE)
+        common, own = walk_along_trees(geometry, (_LONG * length, length), rng)
+        if tone is not None:
+            common = tone + np.sqrt(1 - tone**2) * common
+        return np.sqrt(share) * common + np.sqrt(1 - share) * own
+
+
+def walk_along_trees(geometry: VesselGeometry, lengths: Sequence[float], rng: np.random.Generator) -> np.ndarray:
+    """Gaussian processes along the centre lines: unit variance, correlation exp(-distance / length) along the tree.
+
+    Loops must be cut somewhere, and there values differ from one point to the next: they are cut in forks and
+    crossings, of thin vessels first.
+
+    Args:
+        geometry: the vessels.
+        lengths: correlation lengths in pixels, k of them.
+        rng: source of chance.
+
+    Returns:
+        (k, n) float64, values of k independent processes at every point.
+    """
+    count, links = len(geometry.points), geometry.links
+    radius = geometry.point_radius
+    cost = 1.0 + np.where(geometry.in_fork[links].any(axis=0), 10.0 / np.minimum(*radius[links]), 0.0)
+    pieces = csgraph.connected_components(_graph(links, np.ones(links.shape[1]), count), directed=False)[1]
+    roots = np.unique(pieces, return_index=True)[1]
+    # one more node hangs all pieces together, so that a single walk reaches all of them
+    edges = np.concatenate([links, np.stack([np.full(len(roots), count), roots])], axis=1)
+    tree = csgraph.minimum_spanning_tree(_graph(edges, np.concatenate([cost, np.ones(len(roots))]), count + 1))
+    order, parent = csgraph.breadth_first_order(tree, count, directed=False)
+    noise = rng.standard_normal((len(lengths), count + 1))
+    result = np.empty((len(lengths), count))
+    for k, length in enumerate(lengths):
+        keep = float(np.exp(-_STEP / length))
+        fresh = float(np.sqrt(1 - keep * keep))
+        values = noise[k].tolist()
+        for point, before in zip(order[1:].tolist(), parent[order[1:]].tolist()):
+            if before != count:
+                values[point] = keep * values[before] + fresh * values[point]
+        result[k] = values[:count]
+    return result
+
+
+def get_vessel_appearance(appearance: VesselAppearance | Mapping[str, Any] | str | os.PathLike) -> VesselAppearance:
+    """Appearance from itself, its plain form, its JSON file, or the arguments of `measure_vessel_appearance`.
+
+    Raises:
+        DataError: When it cannot be read or measured.
+    """
+    if isinstance(appearance, VesselAppearance):
+        return appearance
+    if isinstance(appearance, Mapping):
+        if "dataset_dir" in appearance:
+            return measure_vessel_appearance(**appearance)
+        return VesselAppearance.from_dict(appearance)
+    return VesselAppearance.load(appearance)
+
+
+def _graph(edges: np.ndarray, cost: np.ndarray, count: int) -> sparse.csr_matrix:
+    return sparse.csr_matrix((cost, (edges[0], edges[1])), shape=(count, count))
+
+
+def _over(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Log ratio of two vessels, one over the other: the greater of them, and a part of the lesser."""
+    dark = np.minimum(first, 0), np.minimum(second, 0)
+    light = np.maximum(first, 0), np.maximum(second, 0)
+    total = np.minimum(*dark) + _BEHIND * np.maximum(*dark)
+    return total + np.maximum(*light) + _BEHIND * np.minimum(*light)
+
+
+class PaintVesselsd(MapTransform):
+    """Dictionary form of `PaintVessels`: case `index` of a seed is painted the same whatever came before it.
+
+    Args:
+        keys: keys of label maps, (1, X, Y).
+        appearance: see `PaintVessels`.
+        background_key: key of the background, (C, X, Y), values 0..255.
+        output_key: keys of the results, float32 tensors (C, X, Y), 0..255.
+        seed: seed of the set.
+        index_key: key of the case's number.
+        trees_key: key of the map of the trees, see `PaintVessels`; cases without it are painted as if trees were not
+            known. None never looks for one.
+        label_set: label set of the label maps.
+        vessel_class: name of the class of the vessels.
+        variation: see `PaintVessels`.
+        strength: see `PaintVessels`.
+        allow_missing_keys: whether a missing key is passed over.
+
+    Raises:
+        ConfigError: See `PaintVessels`.
+        DataError: See `PaintVessels`; names the case by its `case_id`.
+    """
+
+    backend = PaintVessels.backend
+
+    def __init__(
+        self,
+        keys: KeysCollection = "label",
+        appearance: VesselAppearance | Mapping[str, Any] | str | os.PathLike = "vessel_appearance.json",
+        background_key: str = "background",
+        output_key: KeysCollection = "painted",
+        seed: int = 0,
+        index_key: str = "index",
+        trees_key: str | None = "trees",
+        label_set: str | LabelSet | Mapping[str, Any] = "fundus_vessel",
+        vessel_class: str = "vessel",
+        variation: float = 0.08,
+        strength: float = 1.0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.output_keys = (output_key,) if isinstance(output_key, str) else tuple(output_key)
+        if len(self.output_keys) != len(self.keys):
+            raise ConfigError(f"{len(self.keys)} keys need as many output keys, got {len(self.output_keys)}")
+        self.background_key, self.index_key, self.trees_key = background_key, index_key, trees_key
+        self.seed = int(seed)
+        self.paint = PaintVessels(appearance, label_set, vessel_class, variation, strength)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        trees = None if self.trees_key is None else d.get(self.trees_key)
+        for key, output_key in self.key_iterator(d, self.output_keys):
+            seed = derive_seed(self.seed, int(d[self.index_key]))
+            try:
+                d[output_key] = self.paint(d[self.background_key], d[key], seed, trees)
+            except DataError as exception:
+                raise DataError(f"case {d.get('case_id', d[self.index_key])}: {exception}") from exception
+        return d
+
+
+PaintVesselsD = PaintVesselsDict = PaintVesselsd
