@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+from .background_library import BackgroundLibrary, FittedBackground
+from .background_set import list_backgrounds, refuse_held_out_backgrounds, write_background_dataset
 from .cases import CASE_SECTIONS, LAYOUTS, detect_layout, load_cases
 from .chase_db1 import CHASE_DB1_SPLITS, ChaseDB1Dataset, list_chase_db1_cases
 from .checks import check_dataset, print_dataset_report
@@ -74,8 +76,10 @@ __all__ = [
     "LAYOUTS",
     "RADIOGRAPH_SUFFIXES",
     "SECTIONS",
+    "BackgroundLibrary",
     "ChaseDB1Dataset",
     "DriveDataset",
+    "FittedBackground",
     "FundusDataset",
     "FundusGradingDataset",
     "GradingLeaks",
@@ -99,6 +103,7 @@ __all__ = [
     "is_jsrt_scr_layout",
     "leaking_grading_cases",
     "left_out_idrid_grading",
+    "list_backgrounds",
     "list_chase_db1_cases",
     "list_drive_cases",
     "list_fgadr_cases",
@@ -123,12 +128,14 @@ __all__ = [
     "read_idrid_grades",
     "read_idrid_links",
     "refuse_grading_test_eyes",
+    "refuse_held_out_backgrounds",
     "resize_dataset",
     "scale_to_field_of_view",
     "second_observer_cases",
     "synthetic_uid",
     "training_colours",
     "training_grades",
+    "write_background_dataset",
     "write_class_indices",
     "write_datalist",
     "write_dot_dataset",

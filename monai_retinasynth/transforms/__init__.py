@@ -55,8 +55,16 @@ from .dot_map import (
     find_dots,
     label_map_to_dots,
 )
-from .field_of_view import DeriveFieldOfViewD, DeriveFieldOfViewd, DeriveFieldOfViewDict, derive_field_of_view
+from .field_of_view import (
+    DeriveFieldOfViewD,
+    DeriveFieldOfViewd,
+    DeriveFieldOfViewDict,
+    derive_field_of_view,
+    field_of_view_scale,
+)
 from .fill_field_of_view import FillFieldOfView, FillFieldOfViewD, FillFieldOfViewd, FillFieldOfViewDict
+from .fill_holes import fill_holes
+from .fit_background import FitBackgroundD, FitBackgroundd, FitBackgroundDict
 from .fit_image import (
     ExpandImageD,
     ExpandImaged,
@@ -107,6 +115,13 @@ from .reduce_lesion_map import (
     ReduceLesionMapd,
     ReduceLesionMapDict,
     reduce_lesion_map,
+)
+from .remove_structures import (
+    RemoveStructures,
+    RemoveStructuresD,
+    RemoveStructuresd,
+    RemoveStructuresDict,
+    remove_structures,
 )
 from .resample_area import resample_area
 from .sample_noise import SampleNoiseD, SampleNoised, SampleNoiseDict
@@ -159,6 +174,9 @@ __all__ = [
     "FillFieldOfViewD",
     "FillFieldOfViewDict",
     "FillFieldOfViewd",
+    "FitBackgroundD",
+    "FitBackgroundDict",
+    "FitBackgroundd",
     "FundusReader",
     "LabelMapToDotsD",
     "LabelMapToDotsDict",
@@ -203,6 +221,10 @@ __all__ = [
     "ReduceLesionMapD",
     "ReduceLesionMapDict",
     "ReduceLesionMapd",
+    "RemoveStructures",
+    "RemoveStructuresD",
+    "RemoveStructuresDict",
+    "RemoveStructuresd",
     "RestoreFieldOfViewColour",
     "RestoreFieldOfViewColourD",
     "RestoreFieldOfViewColourDict",
@@ -245,6 +267,8 @@ __all__ = [
     "draw_dots",
     "expand_class_probabilities",
     "expand_image",
+    "field_of_view_scale",
+    "fill_holes",
     "find_dots",
     "label_map_to_dots",
     "link_thin_class",
@@ -256,6 +280,7 @@ __all__ = [
     "reduce_image",
     "reduce_label_map",
     "reduce_lesion_map",
+    "remove_structures",
     "resample_area",
     "square_photograph",
     "vessel_geometry",
