@@ -21,11 +21,13 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
+from scipy.ndimage import distance_transform_edt
 
 from monai_retinasynth.data.synthetic_set_writer import SyntheticSetWriter
 from monai_retinasynth.handlers.image_grid import as_picture
 from monai_retinasynth.metrics.fidelity_results import print_fidelity_results, write_fidelity_results
 from monai_retinasynth.metrics.image_fidelity import ImageFidelityReport
+from monai_retinasynth.transforms.field_of_view import field_of_view_scale
 from monai_retinasynth.transforms.fov_colour import RestoreFieldOfViewColour
 from monai_retinasynth.utils.errors import ConfigError
 from monai_retinasynth.utils.image_io import image_grid, write_rgb
@@ -34,6 +36,7 @@ from monai_retinasynth.utils.label_set import LabelSet, get_label_set
 __all__ = ["FidelityReportHandler"]
 
 _OWN_COLOUR = "generated_own_colour"
+_MARGIN = 3.0  # pixels around structures, at a field of view of 540
 
 
 class FidelityReportHandler:
@@ -44,6 +47,7 @@ class FidelityReportHandler:
     - ``generated``: the network's picture; where photographs are colour-normalised, in the mean training colour (the
       style of the test eye is unknown);
     - ``generated_own_colour``: the same in the test eye's own colour, only where photographs are colour-normalised;
+    - ``background``: the background that structures are painted into, unpainted;
     - ``degraded_input``: the degraded photograph that a restoration starts from (in the eye's own colour);
     - the baselines, under their names.
 
@@ -65,6 +69,9 @@ class FidelityReportHandler:
         training_colour: gives the mean training colour, six numbers, when called; needed with `colour_key`.
         outside_colour: colour outside the field of view of restored photographs, three numbers in [0, 255].
         degraded_key: key of the degraded photograph (3, X, Y), normalised as the network's target, in the batch.
+        background_key: key of the background (3, X, Y), 0..255, in the batch; None for none.
+        structure_class: class whose pixels, and those up to 3 px from them (at a field of view 540 px wide), have
+            figures of their own; None for none.
         source_channels: how many of the condition's channels the picture shows (further ones hold coordinates).
         num_pictures: cases in the picture; 0 for no picture.
         save_sets: names of the rows to store as data sets in `sets/<row>`, or True for all.
@@ -93,6 +100,8 @@ class FidelityReportHandler:
         training_colour: Callable[[], torch.Tensor] | None = None,
         outside_colour: Sequence[float] = (0.0, 0.0, 0.0),
         degraded_key: str | None = None,
+        background_key: str | None = None,
+        structure_class: int | None = None,
         source_channels: int | None = None,
         num_pictures: int = 4,
         save_sets: bool | str | Sequence[str] = False,
@@ -105,7 +114,7 @@ class FidelityReportHandler:
         if colour_key is not None and training_colour is None:
             raise ConfigError(f"photographs are colour-normalised ({colour_key}): give training_colour as well.")
         self.baselines = dict(baselines or {})
-        if taken := sorted(set(self.baselines) & {"generated", _OWN_COLOUR, "degraded_input"}):
+        if taken := sorted(set(self.baselines) & {"generated", _OWN_COLOUR, "background", "degraded_input"}):
             raise ConfigError(f"the baseline {taken[0]!r} has the name of another row; give it a different one.")
         self.output_dir = Path(output_dir)
         self.label_set = get_label_set(label_set)
@@ -117,11 +126,14 @@ class FidelityReportHandler:
         self.colour_key = colour_key
         self.training_colour = training_colour
         self.degraded_key = degraded_key
+        self.background_key = background_key
+        self.structure_class = structure_class
         self.source_channels = source_channels
         self.num_pictures = num_pictures
         possible = {
             "generated",
             *([_OWN_COLOUR] if colour_key is not None else []),
+            *(["background"] if background_key is not None else []),
             *(["degraded_input"] if degraded_key is not None else []),
             *self.baselines,
         }
@@ -157,10 +169,16 @@ class FidelityReportHandler:
             raise ConfigError("FidelityReportHandler needs an evaluator with decollate=True.")
         for sample, made in zip(batch, output, strict=True):
             photograph, label = _plain(sample[self.photograph_key]), _plain(sample[self.label_key])
+            structures = None if self.structure_class is None else self._structures(label[0])
             rows = self._rows(sample, made, label[0] == self.outside_class)
             for name, image in rows.items():
                 self.report.update(
-                    name, image, photograph, str(sample[self.case_key]), fov=label[0] != self.outside_class
+                    name,
+                    image,
+                    photograph,
+                    str(sample[self.case_key]),
+                    fov=label[0] != self.outside_class,
+                    structures=structures,
                 )
                 self._save(name, image, label)
             if self._count < self.num_pictures:
@@ -184,6 +202,8 @@ class FidelityReportHandler:
                 "generated": self._restore(pred, _plain(self.training_colour()), outside),
                 _OWN_COLOUR: self._restore(pred, own, outside),
             }
+        if self.background_key is not None:
+            rows["background"] = _plain(sample[self.background_key]).float() / 127.5 - 1.0
         if self.degraded_key is not None:
             degraded = _plain(sample[self.degraded_key]).float()
             rows["degraded_input"] = degraded if self.colour_key is None else self._restore(degraded, own, outside)
@@ -192,6 +212,11 @@ class FidelityReportHandler:
             if image is not None:
                 rows[name] = _plain(image).float()
         return rows
+
+    def _structures(self, label: torch.Tensor) -> torch.Tensor:
+        inside = label.numpy() != self.outside_class
+        distance = distance_transform_edt(label.numpy() != self.structure_class)
+        return torch.from_numpy((distance <= _MARGIN * field_of_view_scale(inside)) & inside)
 
     def _save(self, name: str, image: torch.Tensor, label: torch.Tensor) -> None:
         if name not in self.save_sets:

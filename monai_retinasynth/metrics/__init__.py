@@ -18,7 +18,7 @@ from .collapse import collapse_figures, label_map_dice
 from .fidelity_results import print_fidelity_results, read_fidelity_results, write_fidelity_results
 from .grading import GRADING_SCORES, GradingReport
 from .grading_results import print_grading_results, read_grading_results, write_grade_predictions, write_grading_results
-from .image_fidelity import FIDELITY_FORMS, FIDELITY_KEYS, ImageFidelityReport, image_fidelity
+from .image_fidelity import FIDELITY_FORMS, FIDELITY_KEYS, STRUCTURE_KEYS, ImageFidelityReport, image_fidelity
 from .lesion_results import LESION_RESULTS_STEM, print_lesion_results, read_lesion_results, write_lesion_results
 from .lesion_segmentation import LESION_SCORE_NAMES, OPERATING_POINTS, LesionSegmentationReport
 from .lesion_statistics import LESION_STATISTICS_KEYS, lesion_statistics, lesion_statistics_by_grade
@@ -63,6 +63,7 @@ __all__ = [
     "ORGAN_RESULTS_STEM",
     "ORGAN_SCORE_NAMES",
     "SCORE_NAMES",
+    "STRUCTURE_KEYS",
     "GradingReport",
     "ImageFidelityReport",
     "LesionSegmentationReport",

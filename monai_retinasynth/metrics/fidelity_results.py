@@ -36,6 +36,8 @@ _COLUMNS = {
     "psnr": ("PSNR dB", 2),
     "mse_pm1_fov": ("MSE [-1, 1] in FOV", 4),
     "psnr_fov": ("PSNR in FOV", 2),
+    "mse_pm1_structures": ("MSE [-1, 1] structures", 4),
+    "psnr_structures": ("PSNR structures", 2),
 }
 
 

@@ -38,7 +38,7 @@ from skimage.metrics import structural_similarity
 
 from monai_retinasynth.utils.errors import DataError
 
-__all__ = ["FIDELITY_FORMS", "FIDELITY_KEYS", "ImageFidelityReport", "image_fidelity"]
+__all__ = ["FIDELITY_FORMS", "FIDELITY_KEYS", "STRUCTURE_KEYS", "ImageFidelityReport", "image_fidelity"]
 
 FIDELITY_FORMS = {
     "mse_pm1": "mean squared error on [-1, 1]",
@@ -48,9 +48,12 @@ FIDELITY_FORMS = {
     "psnr": "decibels on [0, 1], data range 1, of each picture, then averaged; null: some picture has no error",
     "mse_pm1_fov": "mean squared error on [-1, 1], pixels inside the field of view",
     "psnr_fov": "decibels on [0, 1], data range 1, pixels inside the field of view",
-    "averages": "mean over pictures, _sd: sample standard deviation over pictures; whole picture unless _fov",
+    "mse_pm1_structures": "mean squared error on [-1, 1], pixels of the structures and close around them",
+    "psnr_structures": "decibels on [0, 1], data range 1, pixels of the structures and close around them",
+    "averages": "mean over pictures, _sd: sample standard deviation over pictures; whole picture unless _fov or _structures",
 }
-FIDELITY_KEYS = tuple(key for key in FIDELITY_FORMS if key != "averages")
+STRUCTURE_KEYS = ("mse_pm1_structures", "psnr_structures")
+FIDELITY_KEYS = tuple(key for key in FIDELITY_FORMS if key != "averages" and key not in STRUCTURE_KEYS)
 
 _SMALLEST = 11  # pixels, the wider of the two windows
 
@@ -61,7 +64,11 @@ class _Row(NamedTuple):
 
 
 def image_fidelity(
-    image: torch.Tensor, reference: torch.Tensor, fov: torch.Tensor | None = None, name: str = "the picture"
+    image: torch.Tensor,
+    reference: torch.Tensor,
+    fov: torch.Tensor | None = None,
+    name: str = "the picture",
+    structures: torch.Tensor | None = None,
 ) -> dict[str, float]:
     """Scores of one picture; `FIDELITY_FORMS` says how each is taken.
 
@@ -71,9 +78,10 @@ def image_fidelity(
         reference: what is true, the same shape and range.
         fov: true inside the field of view, shape (X, Y) or (1, X, Y); None leaves the two figures inside it out.
         name: what the picture is called in errors.
+        structures: true in and close around the structures, a mask as `fov`; None leaves the two figures there out.
 
     Returns:
-        the figures of `FIDELITY_KEYS`; `psnr` of equal pictures is infinite.
+        the figures of `FIDELITY_KEYS` and, with `structures`, of `STRUCTURE_KEYS`; `psnr` of equal pictures is infinite.
 
     Raises:
         DataError: When shapes differ or are no pictures, values are not finite, or a side has fewer than 11 pixels.
@@ -105,6 +113,12 @@ def image_fidelity(
             raise DataError(f"{name}: the field of view is empty; check its FOV mask or label map")
         scores["mse_pm1_fov"] = _value(MSEMetric(), made[..., inside], true[..., inside])
         scores["psnr_fov"] = _value(PSNRMetric(max_val=1.0), made_01[..., inside], true_01[..., inside])
+    if structures is not None:
+        there = torch.as_tensor(structures).detach().cpu().bool().reshape(shapes[0][1:])
+        if not bool(there.any()):
+            raise DataError(f"{name}: the label map shows no structure; leave the case out, or check its label map")
+        scores["mse_pm1_structures"] = _value(MSEMetric(), made[..., there], true[..., there])
+        scores["psnr_structures"] = _value(PSNRMetric(max_val=1.0), made_01[..., there], true_01[..., there])
     return scores
 
 
@@ -132,6 +146,7 @@ class ImageFidelityReport:
         reference: torch.Tensor,
         case_id: str,
         fov: torch.Tensor | None = None,
+        structures: torch.Tensor | None = None,
     ) -> dict[str, float]:
         """Add a picture to a row.
 
@@ -141,6 +156,7 @@ class ImageFidelityReport:
             reference: see `image_fidelity`.
             case_id: name of the case, once a row.
             fov: see `image_fidelity`.
+            structures: see `image_fidelity`.
 
         Returns:
             its scores.
@@ -151,7 +167,7 @@ class ImageFidelityReport:
         rows = self._rows.setdefault(name, [])
         if any(row.case_id == case_id for row in rows):
             raise DataError(f"case {case_id} was added twice to {name}; case names must be unique within a section")
-        scores = image_fidelity(image, reference, fov, f"case {case_id}, {name}")
+        scores = image_fidelity(image, reference, fov, f"case {case_id}, {name}", structures)
         rows.append(_Row(str(case_id), scores))
         return scores
 
@@ -159,7 +175,7 @@ class ImageFidelityReport:
         """Mean and standard deviation of each row; `FIDELITY_FORMS` states ranges and forms.
 
         Returns:
-            by row: the figures of `FIDELITY_KEYS` and each with ``_sd`` (0 for a single picture), `num_images`, and
+            by row: the figures of `FIDELITY_KEYS` (and `STRUCTURE_KEYS`) and each with ``_sd`` (0 for a single picture), `num_images`, and
             `per_case`, a list of each picture's figures with its `case_id`. What is infinite (`psnr` of equal
             pictures) is None, so that the result can be stored as JSON.
         """
@@ -168,7 +184,7 @@ class ImageFidelityReport:
 
 def _averaged(rows: list[_Row]) -> dict[str, Any]:
     result: dict[str, Any] = {"num_images": len(rows)}
-    for key in FIDELITY_KEYS:
+    for key in (*FIDELITY_KEYS, *STRUCTURE_KEYS):
         values = np.array([row.scores[key] for row in rows if key in row.scores])
         if len(values) < len(rows):
             continue

@@ -60,7 +60,7 @@ class DecoyBackgroundsd(MapTransform):
         num_variants: V.
         max_shift: largest shift of decoys along each side, pixels at a field of view 540 pixels wide.
         margin: see `remove_structures`; decoys are as wide.
-        rim: see `remove_structures`.
+        rim: see `remove_structures`; that of `write_background_dataset`.
         seed: seed of all that is drawn.
         name_key: key of the name of the case.
 
@@ -80,7 +80,7 @@ class DecoyBackgroundsd(MapTransform):
         num_variants: int = 2,
         max_shift: float = 60.0,
         margin: float = 3.0,
-        rim: float = 5.0,
+        rim: float = 8.0,
         seed: int = 0,
         name_key: str = "case_id",
     ) -> None:
