@@ -123,6 +123,17 @@ class TestVesselSegmentationReport(unittest.TestCase):
         for candidate in np.unique(probability)[::7]:
             self.assertGreaterEqual(best_f1, report.compute(float(candidate))["fov"]["f1"])
 
+    def test_best_f1_is_that_of_the_best_threshold(self):
+        report = filled_report(2)
+        scores = report.compute(0.9)
+        self.assertLess(scores["fov"]["f1"], scores["fov"]["best_f1"] - 0.1)
+        self.assertAlmostEqual(scores["fov"]["best_f1"], report.compute(report.best_threshold())["fov"]["f1"])
+
+    def test_counts_of_the_cases_add_up_to_the_score(self):
+        report = filled_report().compute(0.45)
+        tp, fp, fn = (sum(case["counts"][key] for case in report["per_case"]) for key in ("tp", "fp", "fn"))
+        self.assertAlmostEqual(report["fov"]["f1"], 2 * tp / (2 * tp + fp + fn))
+
     def test_best_threshold_refuses_test_data(self):
         with self.assertRaisesRegex(ConfigError, "validation"):
             filled_report(section="test").best_threshold()
