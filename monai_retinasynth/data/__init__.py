@@ -44,6 +44,7 @@ from .import_label_maps import import_label_maps
 from .import_side_by_side import import_side_by_side
 from .jsrt_scr import JSRT_SCR_SPLITS, is_jsrt_scr_layout, list_jsrt_scr_cases
 from .merge_vessels import merge_vessels
+from .mixed_batch_sampler import MixedBatchSampler
 from .moved_discs import write_moved_discs
 from .paired_folders import list_paired_folder_cases
 from .photograph_folder import list_photographs
@@ -61,7 +62,7 @@ from .seeded_latents_dataset import SeededLatentDataset
 from .synthetic_set_writer import SyntheticSetWriter
 from .training_fraction import choose_training_cases
 from .training_grades import grade_weights, training_grades
-from .training_origin import dataset_origins, refuse_grading_test_eyes
+from .training_origin import background_origin, dataset_origins, refuse_grading_test_eyes
 from .training_references import LabelMapDataset, load_label_maps, training_colours
 
 __all__ = [
@@ -85,8 +86,10 @@ __all__ = [
     "GradingLeaks",
     "IdridLink",
     "LabelMapDataset",
+    "MixedBatchSampler",
     "SeededLatentDataset",
     "SyntheticSetWriter",
+    "background_origin",
     "check_dataset",
     "choose_training_cases",
     "convert_synthetic_set",
