@@ -22,6 +22,7 @@ from ..utils.image_io import list_images
 from .chase_db1 import is_chase_db1_layout, list_chase_db1_cases
 from .datalist import DATALIST_NAME, load_datalist
 from .drive import is_drive_layout, list_drive_cases
+from .join_cases import join_cases
 from .paired_folders import is_paired_folders_layout, list_paired_folder_cases
 from .splits import hold_out
 from .training_fraction import choose_training_cases
@@ -49,9 +50,9 @@ def load_cases(
     Args:
         dataset_dir: folder of the data set; or a list of folders, or of dictionaries with `dataset_dir` and perhaps a
             `section`, `layout`, `num_cases`, `val_count` or `split` of their own, whose cases are joined in this order
-            (mixing real and synthetic data). A dictionary may also have a `fraction` (and `fraction_seed`, 0 by
-            default): the share of its training cases that is used, see `choose_training_cases`; other sections stay
-            whole.
+            (mixing real and synthetic data); folders that share names of cases put their own before them, see
+            `join_cases`. A dictionary may also have a `fraction` (and `fraction_seed`, 0 by default): the share of its
+            training cases that is used, see `choose_training_cases`; other sections stay whole.
         section: `"training"`, `"validation"`, `"test"` or `"all"`.
         layout: `"datalist"` (a folder with datalist.json), `"drive"`, `"chase_db1"`, `"paired_folders"`
             (train/image, train/mask, test/image, test/mask), `"label_maps"` (a folder of label map files without
@@ -80,13 +81,14 @@ def load_cases(
     sources = [dataset_dir] if is_one else list(dataset_dir)
     if not sources:
         raise DataError("dataset_dir is an empty list, give at least one folder")
-    cases: list[dict[str, Any]] = []
+    listed: list[tuple[str | os.PathLike, list[dict[str, Any]]]] = []
     for source in sources:
         own = dict(source) if isinstance(source, Mapping) else {"dataset_dir": source}
         unknown = sorted(set(own) - _SOURCE_KEYS)
         if unknown or "dataset_dir" not in own:
             raise DataError(f"an entry of dataset_dir has 'dataset_dir' and perhaps {sorted(_SOURCE_KEYS)}, got {own}")
-        cases.extend(_load_folder(**{**settings, **own}))
+        listed.append((own["dataset_dir"], _load_folder(**{**settings, **own})))
+    cases = join_cases(listed)
     cases = _first(cases, num_cases, str(dataset_dir), section)
     with_image = sum("image" in case for case in cases)
     if 0 < with_image < len(cases):

@@ -24,6 +24,7 @@ from ..transforms.fundus_reader import FundusReader
 from ..utils.errors import ConfigError
 from ..utils.retinopathy_grade import RETINOPATHY_GRADES
 from .grading_list import load_graded_cases
+from .join_cases import join_cases
 
 __all__ = ["FundusGradingDataset"]
 
@@ -76,9 +77,12 @@ class FundusGradingDataset(CacheDataset):
             raise ConfigError(
                 "synthetic_grades and num_synthetic choose from synthetic_dir, which is not given; set it"
             )
-        cases = load_graded_cases(dataset_dir, section, val_count) if dataset_dir else []
+        real = [(dataset_dir, load_graded_cases(dataset_dir, section, val_count))] if dataset_dir else []
+        num_real = sum(len(listed) for _, listed in real)
+        cases = join_cases([*real, *((folder, load_graded_cases(folder, "training")) for folder in folders)])
         if folders:
-            cases += _choose_synthetic(folders, synthetic_grades, num_synthetic)
+            where = ", ".join(str(folder) for folder in folders)
+            cases[num_real:] = _choose_synthetic(cases[num_real:], where, synthetic_grades, num_synthetic)
         if transform is None:
             load = LoadImaged("image", reader=FundusReader("RGB"), ensure_channel_first=True)
             transform = Compose([load, EnsureTyped("image", track_meta=False)])
@@ -111,13 +115,11 @@ class FundusGradingDataset(CacheDataset):
 
 
 def _choose_synthetic(
-    folders: list[str | os.PathLike], grades: Sequence[int] | None, count: int | None
+    cases: list[dict[str, Any]], where: str, grades: Sequence[int] | None, count: int | None
 ) -> list[dict[str, Any]]:
-    where = ", ".join(str(folder) for folder in folders)
     by_grade: dict[int, list[dict[str, Any]]] = {}
-    for folder in folders:
-        for case in load_graded_cases(folder, "training"):
-            by_grade.setdefault(case["grade"], []).append(case)
+    for case in cases:
+        by_grade.setdefault(case["grade"], []).append(case)
     wanted = sorted(by_grade) if grades is None else sorted(set(grades))
     if not wanted:
         raise ConfigError("synthetic_grades is empty; name at least one grade, or give no synthetic_dir")

@@ -16,9 +16,17 @@ import unittest
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from monai_retinasynth.data import FundusDataset, SyntheticSetWriter, detect_layout, load_cases, write_datalist
-from monai_retinasynth.transforms import LoadFundusCased
+from monai_retinasynth.data import (
+    FundusDataset,
+    SyntheticSetWriter,
+    check_dataset,
+    detect_layout,
+    load_cases,
+    write_datalist,
+)
+from monai_retinasynth.transforms import LoadFundusCased, SavePredictiond
 from monai_retinasynth.utils import ConfigError, DataError, write_label_map
 from tests.data.layouts import eye, make_chase_db1, make_drive
 
@@ -104,6 +112,22 @@ class TestLoadCases(FolderTestCase):
         self.assertEqual(len(load_cases([{"dataset_dir": drive, "section": "test"}], "training")), 2)
         with self.assertRaisesRegex(DataError, "an entry of dataset_dir"):
             load_cases([{"dataset_dir": drive, "sektion": "test"}], "training")
+
+    def test_synthetic_sets_mixed_have_names_of_their_own(self):
+        drive, first, second = make_drive(self.folder / "d"), *(make_synthetic(self.folder / n, 2) for n in "ab")
+        cases = load_cases([drive, first, second], "training")
+        names = [case["case_id"] for case in cases]
+        self.assertEqual(names[:2], ["03_training", "04_training"])
+        numbers = ("synthetic_00000", "synthetic_00001")
+        self.assertEqual(names[2:], [f"{folder}_{number}" for folder in "ab" for number in numbers])
+        self.assertEqual([c["case_id"] for c in load_cases([first], "training")], list(numbers))
+        self.assertEqual([c["case_id"] for c in load_cases([drive, first], "training")][2:], list(numbers))
+        check_dataset([drive, {"dataset_dir": first, "val_count": 0}, second], sections="training", verbose=False)
+        # a name is good for a file
+        save = SavePredictiond("pred", self.folder / "maps", "fundus_vessel")
+        for case in cases:
+            save({"pred": torch.rand(3, 4, 4), "case_id": case["case_id"]})
+        self.assertEqual(sorted(p.stem for p in (self.folder / "maps").iterdir()), sorted(names))
 
     def test_grade_only_where_all_have_one(self):
         folder = make_synthetic(self.folder / "s")

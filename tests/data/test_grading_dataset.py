@@ -77,6 +77,12 @@ class TestFundusGradingDataset(FolderTestCase):
         self.assertGreater(float(item["image"].max()), 100)
         self.assertIs(type(item["image"]), torch.Tensor)
 
+    def test_synthetic_sets_have_names_of_their_own(self):
+        dataset = FundusGradingDataset(self.real, "training", [self.one, self.two], [4])
+        names = [case["case_id"] for case in dataset.data]
+        self.assertEqual(names[:2], ["training_0", "training_1"])
+        self.assertEqual([name.split("_")[0] for name in names[5:]], ["one", "two"])
+
     @parameterized.expand(
         [
             ("all", None, None, [3, 3, 3, 4, 4, 0, 1]),
