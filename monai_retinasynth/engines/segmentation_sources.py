@@ -21,9 +21,12 @@ from monai_retinasynth.data.cases import load_cases
 from monai_retinasynth.utils.errors import ConfigError
 
 __all__ = [
+    "BATCH_MIXINGS",
+    "PHOTOMETRICS",
     "SEGMENTATION_REGIMES",
     "SegmentationSource",
     "count_for_share",
+    "is_strong_photometric",
     "segmentation_run_name",
     "select_segmentation_source",
 ]
@@ -34,6 +37,9 @@ SEGMENTATION_REGIMES = {
     "synthetic_then_real": "SYNTH then REAL",
     "mixed": "REAL and SYNTH",
 }
+
+BATCH_MIXINGS = ("union", "half")
+PHOTOMETRICS = ("none", "strong")
 
 DatasetDir = str | PathLike | Sequence[Any]
 
@@ -46,12 +52,17 @@ class SegmentationSource:
         dataset_dir: folder or folders, as `load_cases` takes them, whose training section is trained on.
         pretrained: checkpoint to start from, or None to start from random weights.
         num_cases: take the first so many cases of `dataset_dir` only, or None for all.
+        num_real: how many of the cases are real, the first ones; None where it is not needed.
+        batch_share: share of synthetic cases in a batch at the beginning and at the end of the training, or None where
+            each case is equally likely to be drawn.
     """
 
     name: str
     dataset_dir: Any
     pretrained: str | None
     num_cases: int | None = None
+    num_real: int | None = None
+    batch_share: tuple[float, float] | None = None
 
 
 def segmentation_run_name(train_on: str, synthetic_share: float | None = None) -> str:
@@ -59,6 +70,18 @@ def segmentation_run_name(train_on: str, synthetic_share: float | None = None) -
     if synthetic_share is not None:
         return f"REAL, {100 * synthetic_share:g} % SYNTH"
     return SEGMENTATION_REGIMES[train_on]
+
+
+def is_strong_photometric(photometric: str) -> bool:
+    """
+    Whether the key `photometric` asks for randomised cameras.
+
+    Raises:
+        ConfigError: when it is none of `PHOTOMETRICS`.
+    """
+    if photometric not in PHOTOMETRICS:
+        raise ConfigError(f"photometric is {photometric!r}; choose one of {', '.join(PHOTOMETRICS)}")
+    return photometric == "strong"
 
 
 def count_for_share(num_real: int, synthetic_share: float) -> int:
@@ -88,6 +111,9 @@ def select_segmentation_source(
     num_cases: int | None = None,
     val_count: int = 2,
     split: str | None = None,
+    batch_mixing: str = "union",
+    synthetic_batch_share: float | None = None,
+    synthetic_batch_share_end: float | None = None,
 ) -> SegmentationSource:
     """
     Turn the key `train_on` into folders and a starting point. Validation and test data are always real and not chosen
@@ -104,13 +130,17 @@ def select_segmentation_source(
             `num_cases`) are taken, and as many of the first synthetic ones as `count_for_share` says.
         layout: layout of the real data set, see `load_cases`.
         num_cases: take the first so many cases only; of the real ones where `num_synthetic` or `synthetic_share` counts
-            the synthetic ones, else of the union.
+            the synthetic ones or a batch has a share of them, else of the union.
         val_count: number of real training cases held out for validation.
         split: named split of CHASE_DB1, None for its default.
+        batch_mixing: for "mixed": "union" draws from all cases alike, "half" fills half of each batch with synthetic
+            cases, however many there are.
+        synthetic_batch_share: for "mixed": another share of synthetic cases in each batch than half, 0 to 1.
+        synthetic_batch_share_end: the share that a batch has at the end of the training, reached in a straight line.
 
     Raises:
-        ConfigError: unknown `train_on`, or a folder or checkpoint that it needs is not given, or a share that is none,
-            or more synthetic cases than there are.
+        ConfigError: unknown `train_on` or `batch_mixing`, or a folder or checkpoint that it needs is not given, or a
+            share that is none, or more synthetic cases than there are.
         DataError: when cases are to be counted and a folder cannot be read.
     """
     if train_on not in SEGMENTATION_REGIMES:
@@ -125,6 +155,7 @@ def select_segmentation_source(
             "train_on='synthetic_then_real' goes on from a network trained on synthetic data: train one with "
             "--train_on synthetic first and give its checkpoint, --pretrained <output_dir>/models/model.pt"
         )
+    batch_share = _batch_share(train_on, batch_mixing, synthetic_batch_share, synthetic_batch_share_end)
     real = _as_list(dataset_dir)
     # validation is real, so nothing of a synthetic set is held out; its layout is its own
     synthetic = [
@@ -142,11 +173,15 @@ def select_segmentation_source(
             raise ConfigError(
                 f"too few synthetic images: {why}, {synthetic_dir} holds {held}; generate more, or lower the number"
             )
-        if num_cases is not None and train_on == "mixed":
-            real, held = _first_cases(real, num_cases, {"layout": layout, "val_count": val_count, "split": split})
-            if held < num_cases:
-                raise ConfigError(f"too few real images: num_cases is {num_cases}, {dataset_dir} holds {held}")
-            num_cases = None
+    counted = num_synthetic is not None or batch_share is not None
+    if counted and num_cases is not None and train_on == "mixed":
+        real, held = _first_cases(real, num_cases, {"layout": layout, "val_count": val_count, "split": split})
+        if held < num_cases:
+            raise ConfigError(f"too few real images: num_cases is {num_cases}, {dataset_dir} holds {held}")
+        num_cases = None
+    num_real = None
+    if batch_share is not None:
+        num_real = len(load_cases(real, "training", layout, None, val_count, split))
     sources: Mapping[str, Any] = {
         "real": dataset_dir,
         "synthetic": synthetic,
@@ -154,7 +189,28 @@ def select_segmentation_source(
         "mixed": [*real, *synthetic],
     }
     name = segmentation_run_name(train_on, synthetic_share)
-    return SegmentationSource(name, sources[train_on], None if not pretrained else str(pretrained), num_cases)
+    start = None if not pretrained else str(pretrained)
+    return SegmentationSource(name, sources[train_on], start, num_cases, num_real, batch_share)
+
+
+def _batch_share(train_on: str, mixing: str, share: float | None, share_end: float | None) -> tuple[float, float] | None:
+    """Shares of synthetic cases in the first and last batch, or None for the union of all cases."""
+    if mixing not in BATCH_MIXINGS:
+        raise ConfigError(f"batch_mixing is {mixing!r}; choose one of {', '.join(BATCH_MIXINGS)}")
+    if share is None and share_end is not None and mixing == "union":
+        raise ConfigError(
+            "synthetic_batch_share_end is where the share of synthetic cases in a batch ends; say where it begins, "
+            "--synthetic_batch_share 0.5"
+        )
+    if share is None and mixing == "union":
+        return None
+    shares = (0.5 if share is None else share, share_end)
+    for value in shares:
+        if value is not None and (isinstance(value, (str, bool)) or not 0 <= value <= 1):
+            raise ConfigError(f"the share of synthetic cases in a batch is a number from 0 to 1, got {value!r}")
+    if train_on != "mixed":
+        raise ConfigError(f"batch_mixing and synthetic_batch_share are for --train_on mixed, train_on is {train_on!r}")
+    return shares[0], shares[0] if share_end is None else share_end
 
 
 def _check_counts(train_on: str, num_synthetic: int | None, synthetic_share: float | None) -> None:

@@ -30,7 +30,7 @@ class EpochSeedHandler:
     """At the start of each epoch: seeds every generator, and begins a new iteration over the data.
 
     Seeded are the global generators of `random`, numpy and torch, the random transforms of the data set, and the
-    loader's and sampler's own generators where they have any. The batches that an endless loader has left from the
+    loader's and sampler's own generators where they have any; a sampler is told the epoch's number. The batches that an endless loader has left from the
     epoch before are dropped. Put it before handlers that draw random numbers.
 
     Args:
@@ -66,6 +66,8 @@ class EpochSeedHandler:
         for owner in (loader, getattr(loader, "sampler", None)):
             if isinstance(getattr(owner, "generator", None), torch.Generator):
                 owner.generator.manual_seed(seed)
+        if hasattr(getattr(loader, "sampler", None), "set_epoch"):
+            loader.sampler.set_epoch(epoch)
         if hasattr(data, "set_epoch"):
             data.set_epoch(epoch)
         seed_everything(seed)
