@@ -58,7 +58,8 @@ class FittedBackground:
         shift: how far it was moved along X and Y, in pixels of the label map, from where the centres of both fields of
             view agree.
         rotation: degrees by which it was turned.
-        score: correlation of the blurred structures, at most 1, less the penalty of structures in the fovea.
+        score: correlation of the blurred structures, at most 1, and a little more where the fovea stays bare, less
+            where structures would run through it.
     """
 
     image: torch.Tensor

@@ -20,7 +20,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
 from ..utils.errors import ConfigError, DataError
 from ..utils.label_set import LabelSet, get_label_set
@@ -39,7 +39,7 @@ __all__ = [
 _FEATHER = 2.0  # pixels over which the photograph returns beyond what is filled
 _LEAST_TRUST = 0.2  # of the level right beside a structure, where its soft shadow falls
 _MOST_FILLED = 0.6  # share of the field of view
-_DARKEST = 8.0  # mean level of a photograph
+_DARKEST = 8.0  # mean level of a photograph, and of what belongs to its retina
 
 
 def remove_structures(
@@ -98,7 +98,9 @@ def remove_structures(
             f"at most {_MOST_FILLED:.0%} can be filled from the rest. Backgrounds are for thin or small structures "
             "(vessels, lesions, a disc), not for organs; name fewer classes, or check the label map"
         )
-    depth = distance_transform_edt(inside).astype(np.float32) / scale - rim if not inside.all() else None
+    # a mask that is drawn too wide, or round over a notch, holds black ground
+    lit = binary_fill_holes(inside & (picture.max(axis=0) > _DARKEST))
+    depth = None if lit.all() else distance_transform_edt(lit).astype(np.float32) / scale - rim
     apart = beyond if decoys is None else np.minimum(beyond, _distance(np.asarray(decoys, dtype=bool)[box]) / scale)
     kept = apart if depth is None else np.minimum(apart, depth)
     kept = np.clip(kept / _FEATHER, 0, 1)  # 1: the photograph, 0: filled, between them both
