@@ -49,7 +49,7 @@ RANKS = tuple(round(0.025 + 0.05 * step, 3) for step in range(20))
 _SOFT = 0.6  # pixels
 _TONES = (0.25, 0.75)  # ranks of a light and of a dark vessel
 
-_FORMAT = "vessel_appearance 1"
+_FORMAT = "vessel_appearance 1"  # to be counted up when a table changes its meaning
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class VesselAppearance:
             (`RADII`), place across the vessel (`DEPTHS`, the last one is 0) and colour channel.
         factors: (R, Q) float32, factors of vessels by half width and rank (`RANKS`).
         tree_share: share of the variance of the ranks (as normal scores) that a whole tree has in common.
-        length: pixels along a vessel over which the rest falls to 1 / e.
+        length: pixels along a vessel over which the rest of what goes on along it falls to 1 / e.
+        persistence: (R,) float32, share of the variance that goes on along a vessel at all, by half width; what does
+            not changes within a few pixels.
     """
 
     eyes: tuple[str, ...]
@@ -70,10 +72,11 @@ class VesselAppearance:
     factors: np.ndarray
     tree_share: float
     length: float
+    persistence: np.ndarray
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eyes", tuple(str(eye) for eye in self.eyes))
-        for name in ("profiles", "factors"):
+        for name in ("profiles", "factors", "persistence"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float32))
         for name in ("tree_share", "length"):
             object.__setattr__(self, name, float(getattr(self, name)))
@@ -83,8 +86,10 @@ class VesselAppearance:
             or self.profiles.ndim != 5
             or self.profiles.shape[:4] != shape
             or self.factors.shape != (len(RADII), len(RANKS))
+            or self.persistence.shape != (len(RADII),)
             or not np.isfinite(self.profiles).all()
             or not np.isfinite(self.factors).all()
+            or not ((self.persistence >= 0) & (self.persistence <= 1)).all()
             or not 0 <= self.tree_share <= 1
             or not self.length > 0
         ):
@@ -134,6 +139,7 @@ class VesselAppearance:
             "factors": _rounded(self.factors),
             "tree_share": round(self.tree_share, 4),
             "length": round(self.length, 2),
+            "persistence": _rounded(self.persistence),
         }
 
     @classmethod

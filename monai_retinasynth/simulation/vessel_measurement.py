@@ -13,8 +13,6 @@
 Everything is measured against the photograph's own background (`remove_structures`). Profiles are the least-squares fit
 of tables that are interpolated linearly, as the painter does, held together by a little smoothness, and each eye's by
 what all eyes have in common where it shows little. A segment's factor is the regression of its darkness on the profile.
-What of a factor does not go on in the next segment is noise of the background, not of the vessel: the distribution of
-factors is narrowed by the share that goes on.
 """
 
 from __future__ import annotations
@@ -47,16 +45,16 @@ from .vessel_appearance import (
     tone_weight,
 )
 
-__all__ = ["measure_eyes", "measure_vessel_appearance"]
+__all__ = ["SEGMENT", "measure_eyes", "measure_vessel_appearance"]
 
-_SEGMENT = 24.0  # pixels: length of the pieces whose factors are compared
+SEGMENT = 24.0  # pixels: length of the pieces whose factors are compared
 _RIM = 6.0  # pixels at the border of the field of view that are left out
 _MOST_SCALE = 2.0  # larger photographs are measured at this scale: nothing finer is asked for
 _LEAST_SEGMENTS = 30  # in all eyes together
 _SMOOTH, _RIDGE, _COMMON = 5.0, 0.05, 30.0  # weights, in pixels, of smoothness, of zero, and of what eyes have in common
 _KERNEL = 0.25  # standard deviation, in logarithms of half widths, of what counts as like width
 _FACTORS = (0.05, 3.0)  # least and most
-_LAGS = np.arange(0.0, 241.0, _SEGMENT) + _SEGMENT / 2  # pixels along the tree, borders of bins
+_LAGS = np.arange(0.0, 241.0, SEGMENT) + SEGMENT / 2  # pixels along the tree, borders of bins
 
 
 @dataclass(frozen=True)
@@ -141,13 +139,13 @@ def measure_eyes(eyes: Any, where: str = "the eyes given") -> VesselAppearance:
     if not measured or sum(len(eye.segment_radius) for eye in measured) < _LEAST_SEGMENTS:
         count = sum(len(eye.segment_radius) for eye in measured)
         raise DataError(
-            f"too few vessels to measure in {where}: {count} pieces {_SEGMENT:g} px long (at a field of view of 540 px) "
+            f"too few vessels to measure in {where}: {count} pieces {SEGMENT:g} px long (at a field of view of 540 px) "
             f"in all, at least {_LEAST_SEGMENTS} are needed. Check that the label maps show the vessels, or add eyes"
         )
     plain = _fit(measured, [profile_weights(eye.depth, eye.radius) for eye in measured], 1)
     factors = [_factors(eye, table) for eye, table in zip(measured, plain)]
     ranks = _ranks(measured, factors)
-    share, length, kept = _along_the_tree(measured, factors, ranks)
+    share, length, persistence = _along_the_tree(measured, factors, ranks)
     toned = [
         sparse.diags(factor[eye.segment].astype(np.float32))
         @ profile_weights(eye.depth, eye.radius, tone_weight(rank)[eye.segment])
@@ -156,9 +154,10 @@ def measure_eyes(eyes: Any, where: str = "the eyes given") -> VesselAppearance:
     return VesselAppearance(
         eyes=tuple(eye.name for eye in measured),
         profiles=np.stack(_fit(measured, toned, 2)),
-        factors=_quantiles(measured, factors, kept),
+        factors=_quantiles(measured, factors),
         tree_share=share,
         length=length,
+        persistence=persistence,
     )
 
 
@@ -176,7 +175,7 @@ def _measure(name: str, photograph: np.ndarray, vessel: np.ndarray, inside: np.n
     except DataError as exception:
         raise DataError(f"case {name}: {exception}") from exception
     depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
-    geometry = vessel_geometry(vessel & inside, _SEGMENT * scale)
+    geometry = vessel_geometry(vessel & inside, SEGMENT * scale)
     used = (geometry.signed_distance < DEPTHS[-1] * scale) & (depth > _RIM * scale)
     # the texture of a background in the place of vessels is made up: what lies under them is known smoothly only
     weight = np.maximum(ndimage.gaussian_filter(inside.astype(np.float32), 2 * scale), 1e-3)
@@ -281,20 +280,18 @@ def _ranks(eyes: Sequence[_Eye], factors: Sequence[np.ndarray]) -> list[np.ndarr
     return result
 
 
-def _quantiles(eyes: Sequence[_Eye], factors: Sequence[np.ndarray], kept: np.ndarray) -> np.ndarray:
-    """(R, Q) factors by half width and rank, narrowed to the share `kept` (R,) of their variance."""
+def _quantiles(eyes: Sequence[_Eye], factors: Sequence[np.ndarray]) -> np.ndarray:
+    """(R, Q) factors by half width and rank."""
     radii, values = _pooled(eyes, factors)
     order = np.argsort(values)
     radii, values = radii[order], values[order]
     result = []
-    for radius, share in zip(np.log(RADII), kept):
+    for radius in np.log(RADII):
         # beyond the widest vessel there is nothing: the nearest ones serve
         width = max(_KERNEL, float(np.sort(np.abs(radii - radius))[min(20, len(radii) - 1)]))
         weight = np.exp(-0.5 * ((radii - radius) / width) ** 2)
         below = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
-        quantile = np.interp(RANKS, below, values)
-        middle = np.average(values, weights=weight)
-        result.append(np.clip(middle + np.sqrt(share) * (quantile - middle), *_FACTORS))
+        result.append(np.interp(RANKS, below, values))
     return np.stack(result)
 
 
@@ -330,12 +327,12 @@ def _along_the_tree(
             if best is None or error < best[0]:
                 best = (error, share, length, level)
     _, share, length, level = best
-    near = used & (distance < 2.2 * _SEGMENT)
+    near = used & (distance < 2.2 * SEGMENT)
     shape = share + (1 - share) * np.exp(-distance[near] / length)
-    kept = []
+    persistence = []
     for node in np.log(RADII):
         weight = np.exp(-0.5 * ((radius[near] - node) / (1.5 * _KERNEL)) ** 2)
         prior = 20.0  # pairs of segments
         top = (weight * shape * product[near]).sum() + prior * level
-        kept.append(np.clip(top / ((weight * shape**2).sum() + prior), 0.15, 1.0))
-    return float(share), float(length), np.asarray(kept)
+        persistence.append(np.clip(top / ((weight * shape**2).sum() + prior), 0.15, 1.0))
+    return float(share), float(length), np.asarray(persistence)

@@ -33,8 +33,15 @@ from scipy.sparse import csgraph
 from scipy.special import ndtr
 
 from ..simulation.smooth_noise import smooth_noise
-from ..simulation.vessel_appearance import DEPTHS, LEVEL_OFFSET, VesselAppearance, profile_depth, tone_weight
-from ..simulation.vessel_measurement import measure_vessel_appearance
+from ..simulation.vessel_appearance import (
+    DEPTHS,
+    LEVEL_OFFSET,
+    RADII,
+    VesselAppearance,
+    profile_depth,
+    tone_weight,
+)
+from ..simulation.vessel_measurement import SEGMENT, measure_vessel_appearance
 from ..utils.errors import ConfigError, DataError
 from ..utils.label_set import LabelSet, get_label_set
 from ..utils.seeding import derive_seed
@@ -55,7 +62,8 @@ _KNOWN_TREE_SHARE = 0.35  # real eyes come without their trees, so what a tree h
 _TREE_TONE = 0.8  # mean of a standard normal number given its sign: arteries are the lighter half
 _LONG = 8.0  # lengths over which what a tree has in common may change where the trees are not known
 _STEP = 1.2  # pixels, mean distance of neighbouring points of a centre line
-_SMOOTH = 4.0  # pixels along the centre line
+_SHORT = 12.0  # pixels along a vessel over which falls what does not last
+_SMOOTH = 2.5  # pixels along the centre line
 _VARIATION_SIZE = 0.5  # field radii
 _BEHIND = 0.4  # share of the log ratio of the lighter of two vessels that cross
 
@@ -177,13 +185,17 @@ class PaintVessels(Transform):
         self, geometry: VesselGeometry, scale: float, rng: np.random.Generator, tone: float | None
     ) -> np.ndarray:
         """(n,) normal score of every point of the centre lines."""
-        share, length = self.appearance.tree_share, self.appearance.length * scale
-        if tone is not None:
-            share = max(share, _KNOWN_TREE_SHARE)
-        common, own = walk_along_trees(geometry, (_LONG * length, length), rng)
+        look = self.appearance
+        share = look.tree_share if tone is None else max(look.tree_share, _KNOWN_TREE_SHARE)
+        lengths = np.array([_LONG * look.length, look.length, _SHORT])
+        common, own, short = walk_along_trees(geometry, lengths * scale, rng)
         if tone is not None:
             common = tone + np.sqrt(1 - tone**2) * common
-        return np.sqrt(share) * common + np.sqrt(1 - share) * own
+        lasting = np.interp(np.log(geometry.point_radius / scale), np.log(RADII), look.persistence)
+        shares = np.stack([lasting * share, lasting * (1 - share), 1 - lasting])
+        scores = (np.sqrt(shares) * np.stack([common, own, short])).sum(axis=0)
+        # ranks were measured of means over segments, whose variance is 1; points vary more than that
+        return scores / np.sqrt(shares.T @ _variance_of_mean(SEGMENT / lengths))
 
 
 def walk_along_trees(geometry: VesselGeometry, lengths: Sequence[float], rng: np.random.Generator) -> np.ndarray:
@@ -220,6 +232,11 @@ def walk_along_trees(geometry: VesselGeometry, lengths: Sequence[float], rng: np
                 values[point] = keep * values[before] + fresh * values[point]
         result[k] = values[:count]
     return result
+
+
+def _variance_of_mean(length: np.ndarray) -> np.ndarray:
+    """Variance of the mean of an Ornstein-Uhlenbeck process of unit variance over so many of its lengths."""
+    return 2 * (length - 1 + np.exp(-length)) / length**2
 
 
 def get_vessel_appearance(appearance: VesselAppearance | Mapping[str, Any] | str | os.PathLike) -> VesselAppearance:
