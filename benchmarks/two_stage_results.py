@@ -30,7 +30,7 @@ def gather(run: Path, command: list[str], seed: int, notes: list[str], made_by: 
     segmentation = {}
     for name, report in summary["segmentation"].items():
         for key, words in _SOURCES.items():
-            name = name.replace(f"({key})", f"({words})")
+            name = name.replace(f"({key}", f"({words}")
         segmentation[name] = {
             "threshold": report["threshold"],
             "images": report["images"],
@@ -63,6 +63,7 @@ def gather(run: Path, command: list[str], seed: int, notes: list[str], made_by: 
         "minutes": {**summary["minutes"], "total": round(sum(summary["minutes"].values()), 1)},
         "notes": notes,
         "segmentation": segmentation,
+        "second_observer": {key: summary["second_observer"].get(key) for key in ("f1", "images")},
         "label_maps": label_maps,
     }
 
