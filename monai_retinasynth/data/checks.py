@@ -28,6 +28,7 @@ from ..utils.image_io import open_image
 from ..utils.label_set import FUNDUS_LESION, LabelSet, get_label_set
 from .cases import CASE_SECTIONS, detect_layout, load_cases
 from .datalist import load_datalist
+from .section_overlaps import section_overlaps
 
 __all__ = ["check_dataset", "print_dataset_report"]
 
@@ -48,6 +49,9 @@ def check_dataset(
     require_all_grades: bool = False,
 ) -> dict[str, Any]:
     """Read every case of a data set, print a table and collect all problems.
+
+    A case, or its photograph under another name, that stands in two of the sections is a problem, see
+    `section_overlaps`.
 
     Args:
         dataset_dir: folder, or list of folders or dictionaries, see `load_cases`.
@@ -95,6 +99,8 @@ def check_dataset(
         )
         if num_grades is not None:
             problems.extend(_grade_problems(cases, num_grades, required=section != "test"))
+    one_folder = isinstance(dataset_dir, (str, os.PathLike, Mapping)) or len(dataset_dir) == 1
+    problems.extend(section_overlaps(listed, compare_names=one_folder))
     report["grades_without_training_case"] = _untrained_grades(listed, num_grades)
     if require_all_grades:
         problems.extend(

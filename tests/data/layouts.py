@@ -32,7 +32,10 @@ def eye(shift: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _save(path: Path, array: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array.astype(np.uint8) * 255 if array.dtype == bool else array).save(path)
+    # no two photographs are the same file, as eyes of one shift would be
+    note = {".tif": "description", ".jpg": "comment"}.get(path.suffix)
+    picture = Image.fromarray(array.astype(np.uint8) * 255 if array.dtype == bool else array)
+    picture.save(path, **({note: path.name} if note else {}))
 
 
 def make_drive(root: Path, training: int = 4, test: int = 2, fov: bool = True) -> Path:

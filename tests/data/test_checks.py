@@ -181,6 +181,55 @@ class TestCheckDataset(unittest.TestCase):
         self.assertEqual(report["sections"]["training"]["sources"], {"real": 2, "synthetic": 3})
         json.dumps(report)
 
+    def test_photograph_in_training_and_test(self):
+        folder = make_drive(self.folder)
+        photographs = folder / "training" / "images" / "03_training.tif", folder / "test" / "images" / "02_test.tif"
+        photographs[1].write_bytes(photographs[0].read_bytes())
+        with self.assertRaises(DataError) as caught:
+            check_dataset(folder, verbose=False)
+        self.assertIn("has 1 problem(s)", str(caught.exception))
+        for expected in (*map(str, photographs), "in training and", "in test are the same photograph; take one"):
+            self.assertIn(expected, str(caught.exception))
+        self.assertTrue(check_dataset(folder, verbose=False, sections=["training", "validation"])["ok"])
+
+    def test_case_in_two_sections_of_a_data_list(self):
+        def problems(training: dict, test: dict) -> list[str]:
+            write_datalist(folder, {"training": cases[:1] + [training], "test": [test]}, "fundus_vessel", "x")
+            return check_dataset(folder, val_count=0, verbose=False, raise_on_error=False)["problems"]
+
+        folder = make_synthetic(self.folder / "s", 4)
+        cases = json.loads((folder / "datalist.json").read_text())["training"]
+        self.assertEqual(problems(cases[1], cases[2]), [])
+        same_file = problems(cases[1], {**cases[1], "case_id": "other"})
+        self.assertEqual(len(same_file), 1)
+        self.assertRegex(same_file[0], "synthetic_00001.png is the photograph of a case in training and of one in test")
+        same_case = problems(cases[1], cases[1])
+        self.assertEqual(len(same_case), 1)
+        same_name = problems(cases[1], {**cases[2], "case_id": "synthetic_00001"})
+        self.assertEqual(len(same_name), 1)
+        self.assertRegex(same_name[0], "case synthetic_00001 stands in training .*00001.png.* test .*00002.png")
+        cases = [{key: value for key, value in case.items() if key != "image"} for case in cases]
+        self.assertEqual(problems(cases[1], cases[2]), [])
+        same_map = problems(cases[1], {**cases[1], "case_id": "other"})
+        self.assertEqual(len(same_map), 1)
+        self.assertIn("is the label map of a case in training and of one in test", same_map[0])
+
+    def test_folders_with_names_of_their_own(self):
+        first, second = (make_synthetic(self.folder / name, 2) for name in "ab")
+        for folder, shift in ((first, 0), (second, 2)):  # other eyes under the same names
+            cases = json.loads((folder / "datalist.json").read_text())["training"]
+            for index, case in enumerate(cases):
+                photograph = np.array(Image.open(folder / case["image"]))
+                photograph[0, 0] = shift + index
+                Image.fromarray(photograph).save(folder / case["image"])
+            write_datalist(folder, {"training": cases[:1], "test": cases[1:]}, "fundus_vessel", folder.name)
+        sources = [{"dataset_dir": str(first), "val_count": 0}, {"dataset_dir": str(second), "val_count": 0}]
+        report = check_dataset(sources, sections=["training", "test"], verbose=False)
+        self.assertEqual([row["cases"] for row in report["sections"].values()], [2, 2])
+        (second / "images" / "synthetic_00001.png").write_bytes((first / "images/synthetic_00000.png").read_bytes())
+        with self.assertRaisesRegex(DataError, "a/images.*00000.png in training and .*b/images.*00001.png in test"):
+            check_dataset(sources, sections=["training", "test"], verbose=False)
+
     def test_retina_blood_vessel(self):
         with contextlib.redirect_stdout(io.StringIO()) as output:
             check_dataset(data_root("KAGGLE_RETINA_BLOOD_VESSEL"), sections="test")
