@@ -17,7 +17,7 @@ origin is the field's centre, x points right and y down, as in the picture. The 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -80,6 +80,11 @@ class EyeGeometry:
         radii = (vertical * float(rng.uniform(0.86, 0.98)), vertical)
         mirror = np.array([-1.0 if is_left else 1.0, 1.0])
         return cls(is_left, fovea * mirror, disc * mirror, radii, torsion)
+
+    def centred_on_disc(self, rng: np.random.Generator) -> EyeGeometry:
+        """The same eye photographed with the optic disc near the centre of the field, as in glaucoma work-up."""
+        away = self.disc + rng.normal(0.0, 0.06, 2)
+        return replace(self, fovea=self.fovea - away, disc=self.disc - away)
 
     def to_picture(self, points: np.ndarray) -> np.ndarray:
         """Take (..., 2) points of the fovea's frame (towards the disc, upwards) to the picture's axes."""

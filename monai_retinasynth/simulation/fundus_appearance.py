@@ -46,6 +46,7 @@ def paint_fundus(
     new_vessels: VesselField | None = None,
     lesions: np.ndarray | None = None,
     lesion_rng: np.random.Generator | None = None,
+    fov_radius: float | None = None,
 ) -> np.ndarray:
     """Paint one photograph.
 
@@ -53,12 +54,13 @@ def paint_fundus(
         geometry: landmarks of the eye.
         arteries: drawn arteries.
         veins: drawn veins.
-        pixels_per_unit: radius of the field of view in pixels.
+        pixels_per_unit: pixels in the geometry's unit of length.
         rng: source of chance.
         new_vessels: drawn pathological new vessels, where the eye has any.
         lesions: (H, W) label map of the label set `fundus_lesion` whose lesion classes are painted.
         lesion_rng: source of chance for the lesions' look, apart from `rng` so that the eye stays the same eye; needed
             with `lesions`.
+        fov_radius: radius of the field of view in pixels; None for one unit, the field of 45 degrees.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -93,7 +95,9 @@ def paint_fundus(
         fundus *= _transmittance(new_vessels, pixels_per_unit, (0.20, 1.0, 0.80), 1.25 * min(strength, 1.15), 0.0, disc)
     if lesions is not None and lesion_rng is not None:
         fundus = paint_lesions(fundus, lesions, pixels_per_unit, lesion_rng)
-    return _photograph(fundus, x, y, pixels_per_unit, rng, noise_rng)
+    fov_radius = pixels_per_unit if fov_radius is None else fov_radius
+    zoom = np.float32(pixels_per_unit / fov_radius)
+    return _photograph(fundus, x * zoom, y * zoom, fov_radius, rng, noise_rng)
 
 
 def _polar(x: np.ndarray, y: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,8 @@ __all__ = ["FundusPhantom"]
 _OUTSIDE, _RETINA, _VESSEL = 0, 1, 2  # classes of both label sets
 _MIN_EDGE = 32
 _MIN_LESION_EDGE = 64  # in a smaller picture one-pixel lesions would cover the retina
+_FIELD_DEGREES = 45.0  # of the eye as `EyeGeometry` lays it out
+VIEWS = ("macula", "disc")
 _MIN_DRAWN_RADIUS = 0.22  # pixels; a finer vessel would not show in a picture of that size
 
 
@@ -52,10 +54,13 @@ class FundusPhantom:
         grades: grades 0 to 4 that the cases take in turn, for `"fundus_lesion"` only; all five when `None`.
         lesion_amounts: amounts of lesions by grade, in place of those of `LESION_AMOUNTS`; grades that it does not name
             keep theirs. A mapping from JSON may have its grades as text.
+        view: what the photographer centres on, `"macula"` (DRIVE, screening) or `"disc"` (CHASE_DB1).
+        field_degrees: visual angle of the field of view, 30 to 45 degrees: a narrower one shows less of the eye, larger.
 
     Raises:
         ConfigError: when the size is too small or not one or two whole numbers, the label set is another one, a grade
-            is not 0 to 4, or grades or amounts come with a label set that has no lesions.
+            is not 0 to 4, or grades or amounts come with a label set that has no lesions, the view is another one, or
+            the field is not 30 to 45 degrees.
     """
 
     fov_fraction = 0.955
@@ -67,7 +72,13 @@ class FundusPhantom:
         label_set: str = "fundus_vessel",
         grades: Sequence[int] | None = None,
         lesion_amounts: Mapping[int | str, LesionAmounts] | None = None,
+        view: str = "macula",
+        field_degrees: float = _FIELD_DEGREES,
     ) -> None:
+        if view not in VIEWS:
+            raise ConfigError(f"view must be one of {list(VIEWS)}, got {view!r}")
+        if isinstance(field_degrees, str) or not 30.0 <= field_degrees <= _FIELD_DEGREES:
+            raise ConfigError(f"field_degrees must lie between 30 and {_FIELD_DEGREES:g} degrees, got {field_degrees!r}")
         if label_set not in (FUNDUS_VESSEL.name, FUNDUS_LESION.name):
             raise ConfigError(
                 f"the phantom draws the label sets {FUNDUS_VESSEL.name!r} and {FUNDUS_LESION.name!r}, got {label_set!r}"
@@ -81,6 +92,8 @@ class FundusPhantom:
             )
         self.size = (int(edges[0]), int(edges[1]))
         self.seed = int(seed)
+        self.view = view
+        self.field_degrees = float(field_degrees)
         self.label_set: LabelSet = FUNDUS_LESION if self.has_lesions else FUNDUS_VESSEL
         if not self.has_lesions and (grades is not None or lesion_amounts is not None):
             raise ConfigError(
@@ -98,6 +111,11 @@ class FundusPhantom:
     def fov_radius(self) -> float:
         """Radius of the field of view in pixels."""
         return 0.5 * self.fov_fraction * min(self.size)
+
+    @property
+    def pixels_per_unit(self) -> float:
+        """Pixels in the unit of length of the eye, the radius of a field of 45 degrees."""
+        return self.fov_radius * _FIELD_DEGREES / self.field_degrees
 
     def field_of_view(self) -> np.ndarray:
         """(H, W) bool, true inside the field of view."""
@@ -118,11 +136,12 @@ class FundusPhantom:
             eye.geometry,
             eye.arteries,
             eye.veins,
-            self.fov_radius,
+            self.pixels_per_unit,
             self._rng(index, 1),
             eye.new_vessels,
             label if eye.lesions else None,
             self._rng(index, 3),
+            self.fov_radius,
         )
         return image, label
 
@@ -132,15 +151,17 @@ class FundusPhantom:
     def _eye(self, index: int) -> _Eye:
         rng = self._rng(index, 0)
         geometry = EyeGeometry.sample(rng)
+        if self.view == "disc":
+            geometry = geometry.centred_on_disc(self._rng(index, 4))
         trees = grow_vessel_trees(geometry, rng)
-        arteries, veins = (draw_vessels(tree, self.size, self.fov_radius, _MIN_DRAWN_RADIUS) for tree in trees)
+        arteries, veins = (draw_vessels(tree, self.size, self.pixels_per_unit, _MIN_DRAWN_RADIUS) for tree in trees)
         grade = self.grade(index)
         if grade is None:
             return _Eye(geometry, arteries, veins, None, {})
         found = sample_lesions(grade, geometry, trees, self._rng(index, 2), self.lesion_amounts)
         # drawn down to any width: they make the grade, so that no picture is too small to show them
-        new = None if found.new_vessels is None else draw_vessels(found.new_vessels, self.size, self.fov_radius)
-        masks = found.masks(self.size, self.fov_radius) if found.lesions else {}
+        new = None if found.new_vessels is None else draw_vessels(found.new_vessels, self.size, self.pixels_per_unit)
+        masks = found.masks(self.size, self.pixels_per_unit) if found.lesions else {}
         return _Eye(geometry, arteries, veins, new, masks)
 
     def _compose(self, eye: _Eye) -> np.ndarray:
@@ -157,8 +178,8 @@ class FundusPhantom:
 
     def _disc(self, geometry: EyeGeometry) -> np.ndarray:
         """(H, W) bool: the optic disc."""
-        x = (np.arange(self.size[1]) - (self.size[1] - 1) / 2.0) / self.fov_radius - geometry.disc[0]
-        y = (np.arange(self.size[0]) - (self.size[0] - 1) / 2.0) / self.fov_radius - geometry.disc[1]
+        x = (np.arange(self.size[1]) - (self.size[1] - 1) / 2.0) / self.pixels_per_unit - geometry.disc[0]
+        y = (np.arange(self.size[0]) - (self.size[0] - 1) / 2.0) / self.pixels_per_unit - geometry.disc[1]
         return np.hypot(x[None, :] / geometry.disc_radii[0], y[:, None] / geometry.disc_radii[1]) <= 1.0
 
 

@@ -50,6 +50,8 @@ def write_phantom_dataset(
     grades: Sequence[int] | None = None,
     lesion_amounts: Mapping[int | str, LesionAmounts] | None = None,
     left_out_classes: Sequence[str] = (),
+    view: str = "macula",
+    field_degrees: float = 45.0,
 ) -> Path:
     """Write `images/phantom_00000.png`, `labels/phantom_00000.png`, ... and `datalist.json`.
 
@@ -73,6 +75,8 @@ def write_phantom_dataset(
         lesion_amounts: amounts of lesions by grade, where they are to differ from `LESION_AMOUNTS`.
         left_out_classes: names of classes that the label maps show as retina: those that a translator has not learnt,
             such as the vessels, of which IDRiD has no masks.
+        view: `"macula"` or `"disc"`, see :class:`FundusPhantom`.
+        field_degrees: visual angle of the field of view, see :class:`FundusPhantom`.
 
     Returns:
         path of `datalist.json`.
@@ -90,7 +94,7 @@ def write_phantom_dataset(
     if source not in ("real", "synthetic"):
         raise ConfigError(f"source must be 'real' or 'synthetic', got {source!r}")
     folder = Path(output_dir)
-    phantom = FundusPhantom(size, seed, label_set, grades, lesion_amounts)
+    phantom = FundusPhantom(size, seed, label_set, grades, lesion_amounts, view, field_degrees)
     provenance: dict[str, Any] = {
         "simulation": "FundusPhantom",
         "seed": phantom.seed,
@@ -100,6 +104,8 @@ def write_phantom_dataset(
     if phantom.has_lesions:
         used = {str(grade): phantom.lesion_amounts[grade].to_dict() for grade in sorted(set(phantom.grades))}
         provenance.update(label_set=label_set, grades=list(phantom.grades), lesion_amounts=used)
+    if (view, field_degrees) != ("macula", 45.0):
+        provenance.update(view=view, field_degrees=float(field_degrees))
     if left_out_classes:
         provenance["left_out_classes"] = list(left_out_classes)
     shown = _shown_classes(phantom, left_out_classes)

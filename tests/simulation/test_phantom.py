@@ -81,6 +81,29 @@ class TestFundusPhantom(unittest.TestCase):
         self.assertGreater(means[:, 0].std(), 10.0)
         self.assertTrue((means[:, 0] > means[:, 1]).all() and (means[:, 1] > means[:, 2]).all())
 
+    def test_view_of_the_disc(self):
+        phantom = FundusPhantom(192, seed=0, view="disc", field_degrees=36)
+        x, y = np.meshgrid(*[np.arange(192) - 95.5] * 2)
+        middle = np.hypot(x, y) < 0.35 * phantom.fov_radius
+        for index in range(3):
+            image, label = phantom.pair(index)
+            np.testing.assert_array_equal(label > 0, phantom.field_of_view())
+            # vessels leave the disc in all directions, and it is the brightest part of the eye
+            self.assertGreater((label == 2)[middle].mean(), 1.3 * (label == 2)[(label > 0) & ~middle].mean())
+            self.assertGreater(image[..., 1][middle].max(), image[..., 1][(label > 0) & ~middle].max())
+
+    def test_narrow_field_shows_the_same_eye_larger(self):
+        wide, narrow = (FundusPhantom(size, seed=3, field_degrees=angle) for size, angle in ((300, 45.0), (200, 30.0)))
+        cut = slice(50, 250)
+        shared = narrow.field_of_view()
+        differ = (wide.label_map(0)[cut, cut] != narrow.label_map(0)) & shared
+        self.assertLess(differ.sum(), 0.002 * shared.sum())
+
+    @parameterized.expand([({"view": "nasal"}, "view"), ({"field_degrees": 60}, "field_degrees")])
+    def test_bad_view(self, arguments, message):
+        with self.assertRaisesRegex(ConfigError, message):
+            FundusPhantom(64, **arguments)
+
     @parameterized.expand([(16,), ((64,),), ((64, 64, 3),), ((64.5, 64),)])
     def test_bad_size(self, size):
         with self.assertRaisesRegex(ConfigError, "size of the phantom"):
