@@ -72,6 +72,16 @@ ACROSS_CAMERAS_ROWS: dict[str, dict[str, Any]] = {
     "synth_transplanted": {"title": "SYNTH, transplanted", "synthetic": ["transplanted"], "train_on": "synthetic"},
     "synth_gan": {"title": "SYNTH, learned", "synthetic": ["gan"], "train_on": "synthetic"},
     "half_gan": {"title": "half REAL, half learned", "synthetic": ["gan"], **_HALF},
+    # of equal steps with the next one, which goes on with real photographs after 750 iterations on synthetic ones
+    "real_same_steps": {"title": "REAL, 1000 iterations", "control": True, "train_on": "real", "max_iterations": 1000},
+    "synth_measured_then_real": {
+        "title": "SYNTH, measured, then REAL",
+        "synthetic": [],
+        "train_on": "synthetic_then_real",
+        "checkpoints": {"pretrained": "synth_measured"},
+        "max_iterations": 250,
+        "learning_rate": 0.001,
+    },
     "synth_gan_plain": {
         "title": "SYNTH, learned without backgrounds",
         "synthetic": ["gan_plain"],
