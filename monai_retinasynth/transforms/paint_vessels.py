@@ -63,6 +63,7 @@ _TREE_TONE = 0.8  # mean of a standard normal number given its sign: arteries ar
 _LONG = 8.0  # lengths over which what a tree has in common may change where the trees are not known
 _STEP = 1.2  # pixels, mean distance of neighbouring points of a centre line
 _SHORT = 12.0  # pixels along a vessel over which falls what does not last
+_SLOW_RADIUS = 2.0  # pixels, half width from which on lengths grow with it
 _SMOOTH = 2.5  # pixels along the centre line
 _VARIATION_SIZE = 0.5  # field radii
 _BEHIND = 0.4  # share of the log ratio of the lighter of two vessels that cross
@@ -188,17 +189,20 @@ class PaintVessels(Transform):
         look = self.appearance
         share = look.tree_share if tone is None else max(look.tree_share, _KNOWN_TREE_SHARE)
         lengths = np.array([_LONG * look.length, look.length, _SHORT])
-        common, own, short = walk_along_trees(geometry, lengths * scale, rng)
+        stretch = np.maximum(geometry.point_radius / (_SLOW_RADIUS * scale), 1.0)  # wide vessels change slowly
+        common, own, short = walk_along_trees(geometry, lengths * scale, rng, stretch)
         if tone is not None:
             common = tone + np.sqrt(1 - tone**2) * common
         lasting = np.interp(np.log(geometry.point_radius / scale), np.log(RADII), look.persistence)
         shares = np.stack([lasting * share, lasting * (1 - share), 1 - lasting])
         scores = (np.sqrt(shares) * np.stack([common, own, short])).sum(axis=0)
         # ranks were measured of means over segments, whose variance is 1; points vary more than that
-        return scores / np.sqrt(shares.T @ _variance_of_mean(SEGMENT / lengths))
+        return scores / np.sqrt((shares * _variance_of_mean(SEGMENT / (lengths[:, None] * stretch))).sum(axis=0))
 
 
-def walk_along_trees(geometry: VesselGeometry, lengths: Sequence[float], rng: np.random.Generator) -> np.ndarray:
+def walk_along_trees(
+    geometry: VesselGeometry, lengths: Sequence[float], rng: np.random.Generator, stretch: np.ndarray | None = None
+) -> np.ndarray:
     """Gaussian processes along the centre lines: unit variance, correlation exp(-distance / length) along the tree.
 
     Loops must be cut somewhere, and there values differ from one point to the next: they are cut in forks and
@@ -208,6 +212,7 @@ def walk_along_trees(geometry: VesselGeometry, lengths: Sequence[float], rng: np
         geometry: the vessels.
         lengths: correlation lengths in pixels, k of them.
         rng: source of chance.
+        stretch: (n,) factors of the lengths at every point; None for 1.
 
     Returns:
         (k, n) float64, values of k independent processes at every point.
@@ -223,13 +228,14 @@ def walk_along_trees(geometry: VesselGeometry, lengths: Sequence[float], rng: np
     order, parent = csgraph.breadth_first_order(tree, count, directed=False)
     noise = rng.standard_normal((len(lengths), count + 1))
     result = np.empty((len(lengths), count))
+    points, before = order[1:], parent[order[1:]]
+    points, before = points[before != count], before[before != count]
     for k, length in enumerate(lengths):
-        keep = float(np.exp(-_STEP / length))
-        fresh = float(np.sqrt(1 - keep * keep))
+        keep = np.exp(-_STEP / (length * (np.ones(count) if stretch is None else stretch)))[points]
+        fresh = np.sqrt(1 - keep**2) * noise[k][points]
         values = noise[k].tolist()
-        for point, before in zip(order[1:].tolist(), parent[order[1:]].tolist()):
-            if before != count:
-                values[point] = keep * values[before] + fresh * values[point]
+        for point, parent_point, kept, new in zip(*(item.tolist() for item in (points, before, keep, fresh))):
+            values[point] = kept * values[parent_point] + new
         result[k] = values[:count]
     return result
 
