@@ -67,6 +67,10 @@ def background_origin(folder: str | os.PathLike) -> dict[str, Any]:
     Raises:
         DataError: When the folder holds no `datalist.json`, or it cannot be read.
     """
+    if not (Path(folder) / DATALIST_NAME).is_file():
+        raise DataError(
+            f"no backgrounds in {folder}: it has no {DATALIST_NAME}. Write them with write_background_dataset"
+        )
     content = load_datalist(folder)
     digest = hashlib.sha256((Path(folder) / DATALIST_NAME).read_bytes()).hexdigest()[:16]
     names = [str(case["case_id"]) for section in SECTIONS for case in content[section] if "case_id" in case]
