@@ -33,7 +33,7 @@ LAYOUTS = ("datalist", "drive", "chase_db1", "paired_folders", "label_maps")
 CASE_SECTIONS = ("training", "validation", "test", "all")
 
 _SOURCE_KEYS = {"dataset_dir", "section", "layout", "num_cases", "val_count", "split", "fraction", "fraction_seed"}
-_CASE_KEYS = {"image", "label", "vessel", "fov", "masks", "target", "case_id", "source"}
+_CASE_KEYS = {"image", "label", "vessel", "fov", "masks", "target", "trees", "case_id", "source"}
 
 
 def load_cases(
@@ -203,7 +203,7 @@ def _absolute(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             )
         return full
 
-    result = {**case, **{key: absolute(case[key], key) for key in ("image", "label", "target") if key in case}}
+    result = {**case, **{key: absolute(case[key], key) for key in ("image", "label", "target", "trees") if key in case}}
     if "masks" in case:
         result["masks"] = {organ: absolute(path, f"mask of {organ}") for organ, path in case["masks"].items()}
     return result

@@ -32,7 +32,7 @@ __all__ = ["DATALIST_NAME", "SECTIONS", "load_datalist", "write_datalist"]
 DATALIST_NAME = "datalist.json"
 SECTIONS = ("training", "validation", "test")
 _SOURCES = ("real", "synthetic")
-_FILE_KEYS = ("image", "label", "target")
+_FILE_KEYS = ("image", "label", "target", "trees")
 
 
 def write_datalist(
@@ -48,8 +48,8 @@ def write_datalist(
         folder: the data set.
         cases_by_section: cases of `training`, `validation` and `test`; missing sections are empty. A case has `label`
             and perhaps `image` (paths relative to `folder`, or absolute ones below it), `case_id`, `source` (`"real"`
-            or `"synthetic"`) and perhaps `grade`, `provenance`, `masks` (organ -> path) and `target` (path of a second
-            label map, of another label set).
+            or `"synthetic"`) and perhaps `grade`, `provenance`, `masks` (organ -> path), `target` (path of a second
+            label map, of another label set) and `trees` (path of a map of arteries and veins).
         label_set: label set of the label maps.
         name: name of the data set.
         extra: more entries for the top level.

@@ -128,6 +128,17 @@ class FundusPhantom:
         """Label map of case `index`: (H, W) uint8, class indices of the label set."""
         return self._compose(self._eye(index))
 
+    def label_map_and_trees(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Label map of case `index` and, (H, W) uint8 as well, which tree its vessels belong to.
+
+        The trees are 0 where there is no vessel, 1 arteries, 2 veins and 3 where they cross; new vessels belong to none
+        of them and are 0 too.
+        """
+        eye = self._eye(index)
+        label = self._compose(eye)
+        trees = eye.arteries.mask().astype(np.uint8) + 2 * eye.veins.mask().astype(np.uint8)
+        return label, np.where(label == _VESSEL, trees, 0).astype(np.uint8)
+
     def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Photograph (H, W, 3) uint8 RGB and label map (H, W) uint8 of case `index`."""
         eye = self._eye(index)

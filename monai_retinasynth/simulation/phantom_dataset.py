@@ -25,7 +25,7 @@ from .._version import __version__
 from ..data.datalist import SECTIONS, write_datalist
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import ConfigError, DataError
-from ..utils.image_io import read_label_map, read_rgb, write_label_map, write_rgb
+from ..utils.image_io import read_label_map, read_rgb, read_trees, write_grey, write_label_map, write_rgb
 from ..utils.label_set import get_label_set
 from .lesion_amounts import LesionAmounts
 from .phantom import FundusPhantom
@@ -52,6 +52,7 @@ def write_phantom_dataset(
     left_out_classes: Sequence[str] = (),
     view: str = "macula",
     field_degrees: float = 45.0,
+    trees: bool = False,
 ) -> Path:
     """Write `images/phantom_00000.png`, `labels/phantom_00000.png`, ... and `datalist.json`.
 
@@ -77,6 +78,8 @@ def write_phantom_dataset(
             such as the vessels, of which IDRiD has no masks.
         view: `"macula"` or `"disc"`, see :class:`FundusPhantom`.
         field_degrees: visual angle of the field of view, see :class:`FundusPhantom`.
+        trees: write `trees/phantom_00000.png`, ... as well, grey PNGs of 0 none, 1 artery, 2 vein, 3 both (`trees` in
+            the data list): a painter can then draw arteries and veins as what they are.
 
     Returns:
         path of `datalist.json`.
@@ -112,14 +115,15 @@ def write_phantom_dataset(
     fresh = _settle(folder, provenance, overwrite)
 
     for index in tqdm(range(sum(counts)), desc="phantom eyes", disable=not progress, unit="eye"):
-        if fresh or not _finished(folder, index, phantom, labels_only):
-            _write_case(folder, phantom, index, labels_only, shown)
+        if fresh or not _finished(folder, index, phantom, labels_only, trees):
+            _write_case(folder, phantom, index, labels_only, shown, trees)
 
     cases: dict[str, list[dict[str, Any]]] = {}
     start = 0
     for section, count in zip(SECTIONS, counts):
         cases[section] = [
-            _case(index, labels_only, source, provenance, phantom.grade(index)) for index in range(start, start + count)
+            _case(index, labels_only, source, provenance, phantom.grade(index), trees)
+            for index in range(start, start + count)
         ]
         start += count
     return write_datalist(folder, cases, phantom.label_set, "fundus phantom", {"provenance": provenance})
@@ -146,6 +150,7 @@ def _settle(folder: Path, provenance: dict[str, Any], overwrite: bool) -> bool:
             folder / "datalist.json",
             *folder.glob("images/phantom_*.png"),
             *folder.glob("labels/phantom_*.png"),
+            *folder.glob("trees/phantom_*.png"),
         ]:
             stale.unlink(missing_ok=True)
     with atomic_write(path) as file:
@@ -153,18 +158,20 @@ def _settle(folder: Path, provenance: dict[str, Any], overwrite: bool) -> bool:
     return earlier is None
 
 
-def _names(index: int) -> tuple[str, str]:
-    return f"images/phantom_{index:05d}.png", f"labels/phantom_{index:05d}.png"
+def _names(index: int) -> tuple[str, str, str]:
+    return tuple(f"{folder}/phantom_{index:05d}.png" for folder in ("images", "labels", "trees"))
 
 
-def _finished(folder: Path, index: int, phantom: FundusPhantom, labels_only: bool) -> bool:
-    image, label = (folder / name for name in _names(index))
-    if not label.is_file() or not (labels_only or image.is_file()):
+def _finished(folder: Path, index: int, phantom: FundusPhantom, labels_only: bool, trees: bool) -> bool:
+    image, label, tree = (folder / name for name in _names(index))
+    if not label.is_file() or not (labels_only or image.is_file()) or not (tree.is_file() or not trees):
         return False
     try:
         shapes = [read_label_map(label, phantom.label_set).shape]
         if not labels_only:
             shapes.append(read_rgb(image).shape[:2])
+        if trees:
+            shapes.append(read_trees(tree).shape)
     except DataError:
         return False
     return all(shape == phantom.size for shape in shapes)
@@ -181,20 +188,32 @@ def _shown_classes(phantom: FundusPhantom, left_out: Sequence[str]) -> np.ndarra
     return shown
 
 
-def _write_case(folder: Path, phantom: FundusPhantom, index: int, labels_only: bool, shown: np.ndarray) -> None:
-    image_path, label_path = (folder / name for name in _names(index))
-    if labels_only:
-        write_label_map(label_path, shown[phantom.label_map(index)], phantom.label_set)
-        return
-    image, label = phantom.pair(index)
+def _write_case(
+    folder: Path, phantom: FundusPhantom, index: int, labels_only: bool, shown: np.ndarray, trees: bool
+) -> None:
+    image_path, label_path, trees_path = (folder / name for name in _names(index))
+    if labels_only and not trees:
+        label, image = phantom.label_map(index), None
+    elif labels_only:
+        (label, tree_map), image = phantom.label_map_and_trees(index), None
+    else:
+        image, label = phantom.pair(index)
+        tree_map = phantom.label_map_and_trees(index)[1] if trees else None
     write_label_map(label_path, shown[label], phantom.label_set)
-    write_rgb(image_path, image)
+    if trees:
+        write_grey(trees_path, tree_map)
+    if image is not None:
+        write_rgb(image_path, image)
 
 
-def _case(index: int, labels_only: bool, source: str, provenance: dict[str, Any], grade: int | None) -> dict[str, Any]:
-    image, label = _names(index)
+def _case(
+    index: int, labels_only: bool, source: str, provenance: dict[str, Any], grade: int | None, trees: bool
+) -> dict[str, Any]:
+    image, label, tree = _names(index)
     case: dict[str, Any] = {} if labels_only else {"image": image}
     case.update(label=label, case_id=f"phantom_{index:05d}", source=source)
+    if trees:
+        case["trees"] = tree
     if grade is not None:
         case["grade"] = grade
     # the amounts are the same for all: they stand once, at the top of the list

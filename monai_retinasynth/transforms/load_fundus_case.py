@@ -22,7 +22,7 @@ from monai.transforms import Transform
 from monai.utils import ensure_tuple_rep
 
 from ..utils.errors import ConfigError, DataError
-from ..utils.image_io import from_picture, open_image, read_label_map, read_mask, read_rgb, to_picture
+from ..utils.image_io import from_picture, open_image, read_label_map, read_mask, read_rgb, read_trees, to_picture
 from ..utils.label_set import LESION_CLASSES, LabelSet, get_label_set
 from .compose_label_map import compose_fundus_label_map
 from .field_of_view import derive_field_of_view
@@ -38,9 +38,10 @@ class LoadFundusCased(Transform):
     The label map comes from the `label` file (class indices) or is composed of a `vessel` mask and the field of view,
     which is read from the `fov` file or, when there is none, derived from the photograph.
 
-    Input: `image` (path; may be missing where there is a `label` file) and either `label` or `vessel` and perhaps `fov`
-    (paths). Output: `image`, tensor (image_channels, X, Y), 0..255; `label`, uint8 tensor (1, X, Y); `vessel` and `fov`
-    are dropped; all other keys pass through. Plain tensors without metadata, so batches collate fast.
+    Input: `image` (path; may be missing where there is a `label` file) and either `label` or `vessel` and perhaps
+    `fov`, `trees` (paths). Output: `image`, tensor (image_channels, X, Y), 0..255; `label`, uint8 tensor (1, X, Y);
+    `trees`, where it is given, uint8 tensor (1, X, Y), see `read_trees`; `vessel` and `fov` are dropped; all other keys
+    pass through. Plain tensors without metadata, so batches collate fast.
 
     Args:
         label_set: label set of the label maps, or its name; composing needs the classes of `fundus_vessel`.
@@ -100,6 +101,10 @@ class LoadFundusCased(Transform):
             _same_size(image_path, photograph, label_path or vessel_path, label_map)
             d[self.image_key] = self._resized_image(from_picture(photograph)).to(self.image_dtype)
         d[self.label_key] = self._resized_label(from_picture(label_map), self.label_set)
+        if d.get("trees") is not None:
+            trees = read_trees(d["trees"])
+            _same_size(d["trees"], trees, label_path or vessel_path, label_map)
+            d["trees"] = self._resized_trees(from_picture(trees))
         if self.target_label_set is not None:
             if d.get("target") is None:
                 raise DataError(
@@ -128,6 +133,11 @@ class LoadFundusCased(Transform):
         # of two classes with the same share (but for rounding) the later one wins: thin structures come last in a set
         shares = (resample_area(one_hot, self.spatial_size) * 1e5).round().flip(0)
         return (len(shares) - 1 - shares.argmax(0, keepdim=True)).to(torch.uint8)
+
+    def _resized_trees(self, trees: torch.Tensor) -> torch.Tensor:
+        if self.spatial_size is None or tuple(trees.shape[1:]) == self.spatial_size:
+            return trees
+        return F.interpolate(trees[None], self.spatial_size, mode="nearest-exact")[0]
 
     def _compose(self, photograph: np.ndarray | None, image_path: Any, vessel_path: Any, fov_path: Any) -> np.ndarray:
         if self.label_set.class_names != ("outside", "retina", "vessel"):

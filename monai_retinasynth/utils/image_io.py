@@ -40,6 +40,7 @@ __all__ = [
     "read_label_map",
     "read_mask",
     "read_rgb",
+    "read_trees",
     "to_picture",
     "write_grey",
     "write_label_map",
@@ -181,6 +182,24 @@ def read_label_map(path: str | os.PathLike, label_set: str | LabelSet | dict) ->
             f"{dict(enumerate(label_set.class_names))}; store class indices, not grey levels or colours"
         )
     return index
+
+
+def read_trees(path: str | os.PathLike) -> np.ndarray:
+    """Read a map of the vessel trees: 0 none, 1 artery, 2 vein, 3 where they cross.
+
+    Returns:
+        uint8, shape (H, W).
+
+    Raises:
+        DataError: When the file cannot be read or holds another value.
+    """
+    trees = np.array(open_image(path, "index"), dtype=np.uint8)
+    if trees.max(initial=0) > 3:
+        raise DataError(
+            f"unexpected values in the map of the vessel trees {path}, up to {trees.max()}: it holds 0 none, 1 artery, "
+            "2 vein, 3 where they cross"
+        )
+    return trees
 
 
 def write_rgb(path: str | os.PathLike, array: np.ndarray) -> None:
