@@ -16,7 +16,6 @@ their correlation over all shifts is one product of their Fourier transforms.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,26 +23,30 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt, gaussian_filter, rotate
+from scipy.ndimage import rotate
 
-from ..transforms.affine_warp import affine_warp
 from ..transforms.field_of_view import field_of_view_scale
-from ..transforms.fill_holes import fill_holes
 from ..transforms.load_fundus_case import LoadFundusCased
 from ..transforms.remove_structures import background_classes
-from ..transforms.resample_area import resample_area
 from ..utils.errors import ConfigError, DataError
 from ..utils.label_set import LabelSet, get_label_set
 from .background_set import list_backgrounds
+from .extended_background import ExtendedBackground, extend_background, field_of_view_centre, turned, zoomed
+from .structure_correlation import (
+    CELL,
+    CELLS,
+    fovea_place,
+    mirrored_plane,
+    spectrum,
+    standardised,
+    structures_on_grid,
+)
 
 __all__ = ["BackgroundLibrary", "FittedBackground"]
 
-_CELLS = 128  # the grid of the fit, and
-_CELL = 5.0  # the size of its cells in pixels at a field of view of 540
-_BLUR = 12.0  # pixels at a field of view of 540
 _BEYOND = 20.0  # by which a background reaches beyond its field of view, besides the shift
 _SAME_SIZE = 0.03  # fields of view that differ by no more are not scaled
-_FOVEA = (25.0, 0.4)  # sigma of the place in pixels at a field of view of 540, and its weight
+_FOVEA_WEIGHT = 0.4  # of structures that run through a fovea, beside the correlation
 _MIRRORS = ((False, False), (True, False), (False, True), (True, True))
 
 
@@ -68,17 +71,6 @@ class FittedBackground:
     shift: tuple[int, int]
     rotation: float
     score: float
-
-
-@dataclass
-class _Background:
-    """A background that reaches beyond its field of view: the picture, where it holds, the centre, the scale."""
-
-    case_id: str
-    image: np.ndarray  # uint8 (C, X, Y)
-    covered: np.ndarray  # bool (X, Y)
-    centre: tuple[float, float]
-    scale: float
 
 
 class BackgroundLibrary:
@@ -121,18 +113,18 @@ class BackgroundLibrary:
         self.max_shift, self.num_candidates = float(max_shift), int(num_candidates)
         self.rotations = (0.0,) if not rotation_degrees else (0.0, -float(rotation_degrees), float(rotation_degrees))
         load = LoadFundusCased(self.label_set, image_dtype="uint8", image_channels=image_channels)
-        self._backgrounds: list[_Background] = []
+        self._backgrounds: list[ExtendedBackground] = []
         spectra = []
         for case in list_backgrounds(folder, self.label_set, num_backgrounds, image_channels):
             loaded = load(case)
             label = loaded["label"].numpy()[0]
             if not (label > 0).any():
                 raise DataError(f"the label map {case['label']} of a background has no field of view; write it again")
-            self._backgrounds.append(_extended(case["case_id"], loaded["image"].numpy(), label > 0, self.reach))
+            self._backgrounds.append(extend_background(case["case_id"], loaded["image"].numpy(), label > 0, self.reach))
             spectra.append(self._spectra(label))
         # of every background, rotation and mirror; conjugate, for the correlation
         self._templates = torch.stack(spectra).conj().resolve_conj()
-        self._resized: dict[int, tuple[float, _Background]] = {}
+        self._resized: dict[int, tuple[float, ExtendedBackground]] = {}
 
     @property
     def case_ids(self) -> tuple[str, ...]:
@@ -165,14 +157,14 @@ class BackgroundLibrary:
         allowed = [number for number, name in enumerate(self.case_ids) if name not in excluded]
         if not allowed:
             raise DataError(
-                f"all backgrounds of {self.folder} are excluded ({', '.join(sorted(excluded))}). Give it backgrounds of "
-                "other eyes: write_background_dataset with more cases"
+                f"all backgrounds of {self.folder} are excluded ({', '.join(sorted(excluded))}). Give it backgrounds "
+                "of other eyes: write_background_dataset with more cases"
             )
         scores, shifts = self._correlate(label_map, allowed)
         candidates = []
         for flat in np.argsort(-scores.ravel(), kind="stable"):
             chosen, turn, mirror = np.unravel_index(flat, scores.shape)
-            shift = tuple(int(round(float(s) * _CELL * scale)) for s in shifts[chosen, turn, mirror])
+            shift = tuple(int(round(float(s) * CELL * scale)) for s in shifts[chosen, turn, mirror])
             placement = (allowed[chosen], self.rotations[turn], _MIRRORS[mirror], shift)
             if (corner := self._corner(inside, scale, *placement)) is not None:
                 candidates.append((float(scores[chosen, turn, mirror]), corner, placement))
@@ -181,8 +173,8 @@ class BackgroundLibrary:
         if not candidates:
             raise DataError(
                 f"no background of {self.folder} covers the field of view of the label map ({inside.shape[0]} x "
-                f"{inside.shape[1]} pixels): its shape reaches more than {self.reach:.0f} pixels (at a diameter of 540) "
-                "beyond theirs. Use backgrounds of a camera whose field of view has that shape, or label maps of theirs"
+                f"{inside.shape[1]} pixels): its shape reaches more than {self.reach:.0f} pixels (at a diameter of "
+                "540) beyond theirs. Use backgrounds of a camera whose field of view has that shape"
             )
         drawn = int(np.random.default_rng(seed).integers(len(candidates)))
         score, corner, (number, rotation, mirrored, shift) = candidates[drawn]
@@ -191,23 +183,23 @@ class BackgroundLibrary:
 
     def _spectra(self, label: np.ndarray) -> torch.Tensor:
         """Fourier transforms of what label maps are correlated with, (rotations, mirrors, cells, frequencies)."""
-        structures = _on_grid(label, self.classes)
-        template = _standardised(structures) - _FOVEA[1] * _fovea(structures)
-        turned = [rotate(template, angle, reshape=False, order=1) if angle else template for angle in self.rotations]
-        return torch.stack([torch.stack([_spectrum(_mirrored(plane, m)) for m in _MIRRORS]) for plane in turned])
+        structures = structures_on_grid(label, self.classes)
+        template = standardised(structures) - _FOVEA_WEIGHT * fovea_place(structures)
+        planes = [rotate(template, angle, reshape=False, order=1) if angle else template for angle in self.rotations]
+        return torch.stack([torch.stack([spectrum(mirrored_plane(plane, m)) for m in _MIRRORS]) for plane in planes])
 
     def _correlate(self, label_map: np.ndarray, allowed: list[int]) -> tuple[np.ndarray, np.ndarray]:
         """Best score (backgrounds, rotations, mirrors) of each placement, and its shift in cells."""
-        wanted = _spectrum(_standardised(_on_grid(label_map, self.classes)))
-        correlation = torch.fft.irfft2(wanted * self._templates[allowed], s=(_CELLS, _CELLS))
-        window = int(self.max_shift / _CELL)
+        wanted = spectrum(standardised(structures_on_grid(label_map, self.classes)))
+        correlation = torch.fft.irfft2(wanted * self._templates[allowed], s=(CELLS, CELLS))
+        window = int(self.max_shift / CELL)
         near = torch.arange(-window, window + 1)
         near = correlation[..., near[:, None], near[None, :]].flatten(-2)
         best, place = near.max(-1)
         shifts = torch.stack([place // (2 * window + 1) - window, place % (2 * window + 1) - window], dim=-1)
         return best.numpy(), shifts.numpy()
 
-    def _sized(self, number: int, scale: float) -> _Background:
+    def _sized(self, number: int, scale: float) -> ExtendedBackground:
         """A background for a field of view of this scale; the last size of each is kept."""
         background = self._backgrounds[number]
         zoom = scale / background.scale
@@ -215,7 +207,7 @@ class BackgroundLibrary:
             return background
         zoom = round(zoom / 0.02) * 0.02 if zoom > 0.2 else zoom  # sizes of one camera vary a little
         if number not in self._resized or self._resized[number][0] != zoom:
-            self._resized[number] = (zoom, _zoomed(background, zoom))
+            self._resized[number] = (zoom, zoomed(background, zoom))
         return self._resized[number][1]
 
     def _corner(
@@ -231,11 +223,11 @@ class BackgroundLibrary:
         background = self._sized(number, scale)
         covered = background.covered
         if rotation:
-            covered = _turned(255 * covered[None].astype(np.uint8), background, rotation)[0] == 255
-        covered = _mirrored(covered, mirrored)
+            covered = turned(255 * covered[None].astype(np.uint8), background, rotation)[0] == 255
+        covered = mirrored_plane(covered, mirrored)
         corner = []
         for centre, mirror, size, own, moved in zip(
-            background.centre, mirrored, covered.shape, _centre(inside), shift
+            background.centre, mirrored, covered.shape, field_of_view_centre(inside), shift
         ):
             corner.append(round((size - 1 - centre if mirror else centre) - own - moved))
         x, y = np.nonzero(inside)
@@ -256,7 +248,7 @@ class BackgroundLibrary:
         background = self._sized(number, scale)
         image = background.image
         if rotation:
-            image = _turned(image, background, rotation)
+            image = turned(image, background, rotation)
         for axis, mirror in enumerate(mirrored):
             image = np.flip(image, axis + 1) if mirror else image
         result = np.zeros((image.shape[0], *inside.shape), dtype=np.uint8)
@@ -266,85 +258,3 @@ class BackgroundLibrary:
         source = tuple(slice(a + c, b + c) for a, b, c in zip(first, last, corner))
         result[(slice(None), *to)] = image[(slice(None), *source)] * inside[to]
         return torch.from_numpy(result)
-
-
-def _extended(case_id: str, image: np.ndarray, inside: np.ndarray, reach: float) -> _Background:
-    """The background on a canvas that reaches beyond its field of view, filled there."""
-    scale = field_of_view_scale(inside)
-    pad = math.ceil(reach * scale) + 1
-    image, inside = np.pad(image, ((0, 0), (pad, pad), (pad, pad))), np.pad(inside, pad)
-    lines = [np.flatnonzero(inside.any(axis=1 - axis)) for axis in (0, 1)]
-    box = tuple(slice(int(line[0]) - pad, int(line[-1]) + pad + 1) for line in lines)
-    image, inside = image[(slice(None), *box)].copy(), inside[box]
-    covered = distance_transform_edt(~inside) <= reach * scale
-    target = covered & ~inside
-    filled = fill_holes(image, inside, np.ones(inside.shape, dtype=np.float32), target, scale)
-    image[:, target] = np.clip(np.rint(filled), 0, 255)
-    return _Background(case_id, image, covered, _centre(inside), scale)
-
-
-def _centre(inside: np.ndarray) -> tuple[float, float]:
-    """Middle of a field of view along X and Y: of its outermost pixels, so that a cut or a notch moves it little."""
-    lines = (np.flatnonzero(inside.any(axis=1 - axis)) for axis in (0, 1))
-    return tuple(float(line[0] + line[-1]) / 2 for line in lines)
-
-
-def _zoomed(background: _Background, zoom: float) -> _Background:
-    size = [max(1, round(side * zoom)) for side in background.covered.shape]
-    image = resample_area(torch.from_numpy(background.image), size).round().clamp(0, 255).byte().numpy()
-    covered = resample_area(torch.from_numpy(background.covered[None]).float(), size)[0].numpy() > 0.999
-    centre = tuple((c + 0.5) * new / old - 0.5 for c, new, old in zip(background.centre, size, background.covered.shape))
-    return _Background(background.case_id, image, covered, centre, background.scale * zoom)
-
-
-def _turned(planes: np.ndarray, background: _Background, degrees: float) -> np.ndarray:
-    """uint8 planes (C, X, Y) of a background turned about the centre of the field of view; 0 from beyond the canvas."""
-    image = torch.from_numpy(planes)[None].float()
-    x, y = (c - (size - 1) / 2 for c, size in zip(background.centre, background.covered.shape))
-    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    matrix = torch.tensor([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y], [0, 0, 1]])
-    turned = affine_warp(image, matrix[None].double(), [0.0] * image.shape[1])
-    return turned[0].round().clamp(0, 255).byte().numpy()
-
-
-def _on_grid(label_map: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-    """Blurred structures of a label map, (cells, cells), the centre of the field of view in the middle."""
-    inside = label_map > 0
-    scale = field_of_view_scale(inside)
-    cells = []
-    for axis, centre in zip(np.nonzero(np.isin(label_map, classes)), _centre(inside)):
-        cells.append(np.floor((axis - centre) / (scale * _CELL) + _CELLS / 2).astype(np.int64).clip(0, _CELLS - 1))
-    counts = np.bincount(cells[0] * _CELLS + cells[1], minlength=_CELLS**2).reshape(_CELLS, _CELLS)
-    return gaussian_filter(counts / (scale * _CELL) ** 2, _BLUR / _CELL, mode="constant")
-
-
-def _radius() -> np.ndarray:
-    """Distance of every cell from the middle of the grid, in pixels at a field of view of 540."""
-    along = (np.arange(_CELLS) - (_CELLS - 1) / 2) * _CELL
-    return np.hypot(along[:, None], along[None, :])
-
-
-def _standardised(plane: np.ndarray) -> np.ndarray:
-    """A plane of mean 0 over the field of view, 0 outside, and length 1."""
-    disc = _radius() <= 270
-    plane = np.where(disc, plane - plane[disc].mean(), 0.0)
-    return plane / max(float(np.linalg.norm(plane)), 1e-9)
-
-
-def _fovea(structures: np.ndarray) -> np.ndarray:
-    """Place of the fovea, of length 1: the middle of the largest disc without structures in the inner field."""
-    bare = structures < 0.25 * structures.max()
-    room = np.where(_radius() <= 150, distance_transform_edt(bare), 0.0)
-    x, y = np.unravel_index(int(room.argmax()), room.shape)
-    along = np.arange(_CELLS)
-    squares = (along[:, None] - x) ** 2 + (along[None, :] - y) ** 2
-    place = np.exp(-squares / (2 * (_FOVEA[0] / _CELL) ** 2))
-    return place / np.linalg.norm(place)
-
-
-def _mirrored(plane: np.ndarray, mirrored: tuple[bool, bool]) -> np.ndarray:
-    return np.flip(plane, [axis for axis, mirror in enumerate(mirrored) if mirror])
-
-
-def _spectrum(plane: np.ndarray) -> torch.Tensor:
-    return torch.fft.rfft2(torch.from_numpy(np.ascontiguousarray(plane, dtype=np.float32)))

@@ -151,17 +151,21 @@ def list_backgrounds(
     """
     folder, labels = Path(folder), get_label_set(label_set)
     if not (folder / DATALIST_NAME).is_file():
-        raise DataError(f"no backgrounds in {folder}: it has no {DATALIST_NAME}. Write them with write_background_dataset")
+        raise DataError(
+            f"no backgrounds in {folder}: it has no {DATALIST_NAME}. Write them with write_background_dataset"
+        )
     content = load_datalist(folder)
     provenance = _background_provenance(folder, content)
     if not content["training"]:
         raise DataError(f"the background set {folder} has no photograph. Write it again with write_background_dataset")
     if provenance["image_channels"] != image_channels:
-        kinds = {1: "grey levels", 3: "colours"}
+        have, needed = (
+            "grey levels (1 channel)" if n == 1 else f"colours ({n} channels)"
+            for n in (provenance["image_channels"], image_channels)
+        )
         raise DataError(
-            f"the backgrounds in {folder} have {kinds.get(provenance['image_channels'])} ({provenance['image_channels']} "
-            f"channels), {kinds.get(image_channels)} ({image_channels}) are needed. Write them from photographs of the "
-            "right kind, with image_channels"
+            f"the backgrounds in {folder} have {have}, {needed} are needed. Write them from photographs of the right "
+            "kind, with image_channels"
         )
     declared = get_label_set(content["label_set"])
     if declared.class_names != labels.class_names:

@@ -32,7 +32,7 @@ __all__ = ["fill_holes"]
 _GRID_SIGMA = 1.5  # of every Gaussian, in steps of its grid; the finest step is a pixel at a field of view of 540
 _NEAREST_COPY = 8.0  # pixels at a field of view of 540 from which texture is copied at least
 _SEEN = (0.02, 0.25)  # weight of what a scale sees below which it does not count, and from which it counts fully
-_MOST_TEXTURE = 95.0  # percentile of the texture's amplitude that copies are held to: edges and spots stay where they are
+_MOST_TEXTURE = 95.0  # percentile of its amplitude that copied texture is held to: edges and spots stay where they are
 
 
 def fill_holes(

@@ -134,13 +134,13 @@ def background_classes(label_set: LabelSet, classes: Sequence[str] | None = None
     """Indices of the classes that are taken out: those named, or all but the first two (outside and retina).
 
     Raises:
-        ConfigError: When the label set lacks a class, has none to take out, or has no class for what lies outside of the
-            field of view.
+        ConfigError: When the label set lacks a class, has none to take out, or none for what lies outside of the field
+            of view.
     """
     if label_set.class_names[0] != "outside":
         raise ConfigError(
-            f"class 0 of label set {label_set.name!r} is {label_set.class_names[0]!r}, so its maps do not tell the field "
-            "of view, class 'outside'. Backgrounds are for thin or small structures in a field of view (vessels, "
+            f"class 0 of label set {label_set.name!r} is {label_set.class_names[0]!r}, so its maps do not tell the "
+            "field of view, class 'outside'. Backgrounds are for thin or small structures in a field of view (vessels, "
             "lesions, a disc), not for organs of a radiograph"
         )
     if classes is None:

@@ -30,7 +30,7 @@ from tests.real_data import data_root
 
 
 def eye(size: tuple[int, int] = (140, 128), channels: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A disc with a gradient and grain, a dark rim, and two dark vessels with soft walls: photograph, vessels, field."""
+    """A disc with a gradient and grain, a dark rim, and two dark vessels with soft walls; vessels; field of view."""
     rng = np.random.default_rng(0)
     x, y = np.indices(size) - np.reshape([(side - 1) / 2 for side in size], (2, 1, 1))
     radius = np.hypot(x, y)
