@@ -130,6 +130,18 @@ from .save_photograph import SavePhotographD, SavePhotographd, SavePhotographDic
 from .save_prediction import SavePredictionD, SavePredictiond, SavePredictionDict
 from .soften_one_hot import SoftenOneHot
 from .square_photograph import SquarePhotographD, SquarePhotographd, SquarePhotographDict, square_photograph
+from .vessel_contrast import VesselContrast, VesselContrastD, VesselContrastd, VesselContrastDict
+from .transplant_structures import (
+    DrawLogRatioD,
+    DrawLogRatiod,
+    DrawLogRatioDict,
+    WarpStructures,
+    WarpStructuresD,
+    WarpStructuresd,
+    WarpStructuresDict,
+    draw_log_ratio,
+    structure_log_ratio,
+)
 from .vessel_geometry import (
     VesselGeometry,
     VesselGeometryD,
@@ -156,6 +168,9 @@ __all__ = [
     "DeriveFieldOfViewd",
     "DiscriminatorAugmentation",
     "Dot",
+    "DrawLogRatioD",
+    "DrawLogRatioDict",
+    "DrawLogRatiod",
     "ExpandClassProbabilitiesD",
     "ExpandClassProbabilitiesDict",
     "ExpandClassProbabilitiesd",
@@ -249,10 +264,18 @@ __all__ = [
     "SquarePhotographD",
     "SquarePhotographDict",
     "SquarePhotographd",
+    "VesselContrast",
+    "VesselContrastD",
+    "VesselContrastDict",
+    "VesselContrastd",
     "VesselGeometry",
     "VesselGeometryD",
     "VesselGeometryDict",
     "VesselGeometryd",
+    "WarpStructures",
+    "WarpStructuresD",
+    "WarpStructuresDict",
+    "WarpStructuresd",
     "affine_warp",
     "apply_colour",
     "calibrate_class_weights",
@@ -265,6 +288,7 @@ __all__ = [
     "dots",
     "draw_augmentation",
     "draw_dots",
+    "draw_log_ratio",
     "expand_class_probabilities",
     "expand_image",
     "field_of_view_scale",
@@ -283,5 +307,6 @@ __all__ = [
     "remove_structures",
     "resample_area",
     "square_photograph",
+    "structure_log_ratio",
     "vessel_geometry",
 ]

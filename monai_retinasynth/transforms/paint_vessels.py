@@ -57,6 +57,7 @@ __all__ = [
     "walk_along_trees",
 ]
 
+_STREAM = 14  # keeps these draws apart from those of other transforms with the same seed and index
 _ARTERY, _VEIN, _CROSSING = 1, 2, 3  # values of a map of the trees
 _KNOWN_TREE_SHARE = 0.35  # real eyes come without their trees, so what a tree has in common is measured too low
 _TREE_TONE = 0.8  # mean of a standard normal number given its sign: arteries are the lighter half
@@ -291,7 +292,7 @@ class PaintVesselsd(MapTransform):
         allow_missing_keys: whether a missing key is passed over.
 
     Raises:
-        ConfigError: See `PaintVessels`.
+        ConfigError: When a case has no number, and see `PaintVessels`.
         DataError: See `PaintVessels`; names the case by its `case_id`.
     """
 
@@ -322,9 +323,11 @@ class PaintVesselsd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
+        if self.index_key not in d:
+            raise ConfigError(f"a case without {self.index_key!r}: number the cases, vessels are drawn by it")
         trees = None if self.trees_key is None else d.get(self.trees_key)
         for key, output_key in self.key_iterator(d, self.output_keys):
-            seed = derive_seed(self.seed, int(d[self.index_key]))
+            seed = derive_seed(self.seed, _STREAM, int(d[self.index_key]))
             try:
                 d[output_key] = self.paint(d[self.background_key], d[key], seed, trees)
             except DataError as exception:
