@@ -15,7 +15,7 @@ import unittest
 import numpy as np
 import torch
 
-from monai_retinasynth.transforms import DeriveFieldOfViewd, derive_field_of_view
+from monai_retinasynth.transforms import DeriveFieldOfViewd, derive_field_of_view, field_of_view_scale
 from monai_retinasynth.utils import DataError, from_picture, read_mask, read_rgb
 from tests.real_data import data_root
 
@@ -65,6 +65,12 @@ class TestDeriveFieldOfView(unittest.TestCase):
             derive_field_of_view(np.zeros((40, 60, 3), np.uint8))
         with self.assertRaisesRegex(DataError, "field-of-view mask file"):
             derive_field_of_view(photograph(disc(200, 200, 20)))
+
+    def test_scale(self):
+        self.assertAlmostEqual(field_of_view_scale(disc(600, 580, 270)), 1.0, places=2)
+        self.assertAlmostEqual(field_of_view_scale(disc(600, 580, 135).T), 0.5, places=2)
+        with self.assertRaisesRegex(DataError, "field of view is empty"):
+            field_of_view_scale(np.zeros((8, 8), dtype=bool))
 
     def test_dictionary_form(self):
         true = disc(120, 160, 50)
