@@ -103,6 +103,7 @@ from .fundus_reader import FundusReader
 from .link_thin_class import link_thin_class
 from .load_fundus_case import LoadFundusCaseD, LoadFundusCased, LoadFundusCaseDict
 from .load_organ_masks import LoadOrganMasksD, LoadOrganMasksd, LoadOrganMasksDict
+from .mark_hard_pixels import MarkHardPixelsD, MarkHardPixelsd, MarkHardPixelsDict, mean_class_losses, pixel_losses
 from .move_structure import mirror_disc, move_disc
 from .paint_vessels import PaintVessels, PaintVesselsD, PaintVesselsd, PaintVesselsDict
 from .radiograph_reader import RadiographReader, read_class_indices, read_radiograph
@@ -202,6 +203,9 @@ __all__ = [
     "LoadOrganMasksD",
     "LoadOrganMasksDict",
     "LoadOrganMasksd",
+    "MarkHardPixelsD",
+    "MarkHardPixelsDict",
+    "MarkHardPixelsd",
     "NormalizeFieldOfViewColour",
     "NormalizeFieldOfViewColourD",
     "NormalizeFieldOfViewColourDict",
@@ -296,9 +300,11 @@ __all__ = [
     "find_dots",
     "label_map_to_dots",
     "link_thin_class",
+    "mean_class_losses",
     "mirror_disc",
     "move_disc",
     "organ_masks",
+    "pixel_losses",
     "read_class_indices",
     "read_radiograph",
     "reduce_image",
