@@ -15,6 +15,7 @@ from __future__ import annotations
 from .adversarial import ADVERSARIAL_KINDS, DiscriminatorLoss, GeneratorLoss, logits_by_scale
 from .banded_l1 import BandedL1Loss
 from .feature_matching import FeatureMatchingLoss
+from .ignore_index import with_ignore_index
 from .kl_divergence import kl_divergence_loss
 from .penalties import R1Penalty, WassersteinGradientPenalty
 from .perceptual import VGGPerceptualLoss
@@ -32,4 +33,5 @@ __all__ = [
     "WassersteinGradientPenalty",
     "kl_divergence_loss",
     "logits_by_scale",
+    "with_ignore_index",
 ]

@@ -131,7 +131,6 @@ from .save_photograph import SavePhotographD, SavePhotographd, SavePhotographDic
 from .save_prediction import SavePredictionD, SavePredictiond, SavePredictionDict
 from .soften_one_hot import SoftenOneHot
 from .square_photograph import SquarePhotographD, SquarePhotographd, SquarePhotographDict, square_photograph
-from .vessel_contrast import VesselContrast, VesselContrastD, VesselContrastd, VesselContrastDict
 from .transplant_structures import (
     DrawLogRatioD,
     DrawLogRatiod,
@@ -143,6 +142,7 @@ from .transplant_structures import (
     draw_log_ratio,
     structure_log_ratio,
 )
+from .vessel_contrast import VesselContrast, VesselContrastD, VesselContrastd, VesselContrastDict
 from .vessel_geometry import (
     VesselGeometry,
     VesselGeometryD,
