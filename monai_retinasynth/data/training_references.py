@@ -100,12 +100,17 @@ class LabelMapDataset(Dataset):
         photographs: keep the photographs, to give each eye its own colour.
         photographs_per_map: items made of each label map, numbered one after another, to be given different styles and
             colours.
+        num_cases: take the first so many cases of the section only; None for all.
+        val_count: number of training cases held out for validation.
+        split: named split of CHASE_DB1, None for its default.
+        num_items: so many items in all instead, going through the cases again and again; None for
+            `photographs_per_map` of each.
 
     Attributes:
         grades: grade of each item of the whole set, None where it has none.
 
     Raises:
-        ConfigError: when `photographs_per_map` is not positive.
+        ConfigError: when `photographs_per_map` or `num_items` is not positive.
         DataError: when `photographs` are asked for and the cases have none.
     """
 
@@ -118,10 +123,19 @@ class LabelMapDataset(Dataset):
         skip: Callable[[int], bool] | None = None,
         photographs: bool = False,
         photographs_per_map: int = 1,
+        num_cases: int | None = None,
+        val_count: int = 2,
+        split: str | None = None,
+        num_items: int | None = None,
     ) -> None:
-        if photographs_per_map < 1:
-            raise ConfigError(f"photographs_per_map must be at least 1, got {photographs_per_map}")
-        cases = [case for case in load_cases(dataset_dir, section, layout=layout) for _ in range(photographs_per_map)]
+        for name, number in (("photographs_per_map", photographs_per_map), ("num_items", num_items)):
+            if number is not None and number < 1:
+                raise ConfigError(f"{name} must be at least 1, got {number}")
+        found = load_cases(dataset_dir, section, layout, num_cases, val_count, split)
+        if num_items is None:
+            cases = [case for case in found for _ in range(photographs_per_map)]
+        else:
+            cases = [found[i % len(found)] for i in range(num_items)]
         if photographs and "image" not in cases[0]:
             raise DataError(
                 f"the label maps in {dataset_dir} come without photographs, so the eyes have no colour of their own; "

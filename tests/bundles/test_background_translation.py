@@ -150,6 +150,18 @@ class TestBackgroundTranslation(unittest.TestCase):
             label, image = read_label_map(one["label"], "fundus_vessel"), read_rgb(one["image"])[..., 1]
             self.assertLess(image[label == 2].mean(), image[label == 1].mean())
 
+    def test_transplant(self):
+        cases = self.generate("transplanted", translator="transplant", label_maps_dir="", photographs_per_map=2)
+        self.assertEqual(len(cases), 8)
+        real = {read_label_map(c["label"], "fundus_vessel").tobytes() for c in load_cases(self.dataset, "training")}
+        for case in cases:
+            label, image = read_label_map(case["label"], "fundus_vessel"), read_rgb(case["image"])
+            self.assertNotIn(label.tobytes(), real)  # warped
+            self.assertLess(image[..., 1][label == 2].mean(), image[..., 1][label == 1].mean())
+            self.assertFalse(image[label == 0].any())
+        # as many as there are label maps, without them
+        self.assertEqual(len(self.generate("as_many", translator="transplant")), 2)
+
     def test_appearance_from_a_file(self):
         from monai_retinasynth.simulation import measure_vessel_appearance
 
