@@ -176,7 +176,7 @@ def _in_forks(rows: np.ndarray, columns: np.ndarray, links: np.ndarray, depth: n
     result[joints] = True
     for size in np.unique(np.ceil(depth[joints])):
         group = joints[np.ceil(depth[joints]) == size]
-        reach = int(size)
+        reach = int(round(1.3 * size))  # a little beyond the wall, where the spurs of blunt ends reach
         dx, dy = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
         # looked up by a code of the pixel: the points are sorted by it
         width = int(columns.max()) + 2 * reach + 2

@@ -1,0 +1,185 @@
+# Copyright (c) the monai_retinasynth authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import functools
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+from parameterized import parameterized
+
+from monai_retinasynth.simulation import (
+    FundusPhantom,
+    VesselAppearance,
+    measure_vessel_appearance,
+    write_phantom_dataset,
+)
+from monai_retinasynth.simulation.vessel_appearance import (
+    DEPTHS,
+    RADII,
+    RANKS,
+    profile_depth,
+    profile_weights,
+    tone_weight,
+)
+from monai_retinasynth.simulation.vessel_measurement import measure_eyes
+from monai_retinasynth.transforms import PaintVessels
+from monai_retinasynth.utils.errors import DataError
+
+
+def known_appearance(spread: float = 0.0, channels: int = 3) -> VesselAppearance:
+    """Wider vessels are darker, light ones have a reflex, and factors spread evenly around 1."""
+    radius, depth = np.log(RADII)[:, None], np.asarray(DEPTHS)[None, :]
+    dark = -(0.16 + 0.08 * radius) / (1 + np.exp(5 * (depth - 0.1)))
+    dark[:, -1] = 0
+    reflex = 0.12 * np.clip(radius - 0.4, 0, 1) * np.exp(-(((depth + 1) / 0.4) ** 2)) * (depth < 0)
+    colours = np.array([0.3, 1.0, 0.7])[:channels] if channels == 3 else np.ones(1)
+    profiles = np.stack([dark + reflex, dark])[None, ..., None] * colours
+    factors = np.tile(1 + spread * (2 * np.asarray(RANKS) - 1), (len(RADII), 1))
+    return VesselAppearance(("known",), profiles, factors, 0.2, 60.0, np.full(len(RADII), 0.9))
+
+
+@functools.lru_cache
+def painted_eyes(spread: float, size: int = 540) -> list[tuple]:
+    """Phantom eyes on a smooth background, painted with the known appearance."""
+    phantom = FundusPhantom(size, seed=4)
+    painter = PaintVessels(known_appearance(spread), variation=0.0)
+    eyes = []
+    for index in range(2):
+        label = np.ascontiguousarray(phantom.label_map(index).T)[None]
+        slope = np.linspace(0.8, 1.2, size)[None, :, None] * np.ones((1, 1, size))
+        background = np.array([180.0, 100.0, 60.0])[:, None, None] * slope * (label > 0)
+        photograph = painter(background.astype(np.float32), label, seed=index).numpy()
+        eyes.append((f"eye {index}", photograph, label[0] == 2, label[0] > 0))
+    return eyes
+
+
+class TestMeasuring(unittest.TestCase):
+    def test_gives_back_the_profiles_it_was_painted_with(self):
+        measured, known = measure_eyes(painted_eyes(0.0)), known_appearance()
+        self.assertEqual(measured.eyes, ("eye 0", "eye 1"))
+        found, expected = measured.profiles.mean(axis=(0, 1)), known.profiles.mean(axis=(0, 1))
+        # widths that these eyes have, and depths that a pixel of such a vessel can have
+        np.testing.assert_allclose(found[1:5, 5:, 1], expected[1:5, 5:, 1], atol=0.03)
+        np.testing.assert_allclose(found[2:5, :3, 1], expected[2:5, :3, 1], atol=0.035)
+        np.testing.assert_allclose(found[2:5, :3, 0], expected[2:5, :3, 0], atol=0.02)
+        self.assertTrue((measured.profiles[:, :, :, -1] == 0).all())
+
+    def test_gives_back_the_spread_of_factors(self):
+        even, spread = (measure_eyes(painted_eyes(value)) for value in (0.0, 0.6))
+        narrow, wide = (look.factors[2:5, -3] - look.factors[2:5, 2] for look in (even, spread))
+        self.assertLess(narrow.max(), 0.3)
+        np.testing.assert_array_less(0.55, wide)
+        np.testing.assert_array_less(wide, 1.2)
+        # what is drawn lasts along the tree
+        self.assertGreater(spread.persistence[2:5].mean(), 0.6)
+
+    def test_any_size_gives_the_same(self):
+        small, large = (measure_eyes(painted_eyes(0.0, size)).profiles.mean(axis=(0, 1)) for size in (540, 810))
+        np.testing.assert_allclose(large[2:5, :, 1], small[2:5, :, 1], atol=0.05)
+
+    def test_large_photographs_are_measured_smaller(self):
+        eyes = [(name, *(np.kron(x, np.ones((3, 3))) if x.ndim == 2 else np.kron(x, np.ones((1, 3, 3))) for x in rest))
+                for name, *rest in painted_eyes(0.0)[:1]]
+        eyes = [(name, photograph, vessel > 0, inside > 0) for name, photograph, vessel, inside in eyes]
+        found = measure_eyes(eyes).profiles.mean(axis=(0, 1))
+        expected = measure_eyes(painted_eyes(0.0)[:1]).profiles.mean(axis=(0, 1))
+        np.testing.assert_allclose(found[2:5, :3, 1], expected[2:5, :3, 1], atol=0.06)
+
+    def test_same_every_time(self):
+        first, second = (measure_eyes(painted_eyes(0.6)).to_dict() for _ in range(2))
+        self.assertEqual(first, second)
+
+    def test_grey(self):
+        eyes = [(name, photograph[1:2], vessel, inside) for name, photograph, vessel, inside in painted_eyes(0.0)]
+        measured = measure_eyes(eyes)
+        self.assertEqual(measured.channels, 1)
+        np.testing.assert_allclose(measured.profiles, measure_eyes(painted_eyes(0.0)).profiles[..., 1:2], atol=1e-3)
+        with self.assertRaisesRegex(DataError, "with and without colours"):
+            measure_eyes([eyes[0], painted_eyes(0.0)[1]])
+
+    def test_too_few_vessels(self):
+        name, photograph, vessel, inside = painted_eyes(0.0)[0]
+        few = vessel.copy()
+        few[:, 60:] = False
+        for mask in (few, np.zeros_like(vessel)):
+            with self.assertRaisesRegex(DataError, "too few vessels to measure in the folder.*add eyes"):
+                measure_eyes([(name, photograph, mask, inside)], "the folder")
+
+    def test_data_set(self):
+        with tempfile.TemporaryDirectory() as name:
+            write_phantom_dataset(name, 256, 3, 0, 0, seed=2, source="real", progress=False)
+            measured = measure_vessel_appearance(name, val_count=1)
+            self.assertEqual(measured.eyes, ("phantom_00000", "phantom_00001"))
+            self.assertLess(measured.profiles[:, :, 3, 0, 1].max(), -0.05)  # vessels are dark in green
+            self.assertEqual(len(measure_vessel_appearance(name, num_cases=1, val_count=1).eyes), 1)
+            with self.assertRaisesRegex(DataError, "no class 'veins'"):
+                measure_vessel_appearance(name, vessel_class="veins")
+            write_phantom_dataset(Path(name) / "maps", 64, 2, 0, 0, labels_only=True, progress=False)
+            with self.assertRaisesRegex(DataError, "phantom_00000 .* has no photograph"):
+                measure_vessel_appearance(Path(name) / "maps")
+
+
+class TestVesselAppearance(unittest.TestCase):
+    def test_json(self):
+        known = known_appearance(0.5)
+        with tempfile.TemporaryDirectory() as name:
+            path = known.save(Path(name) / "look.json")
+            read = VesselAppearance.load(path)
+            self.assertLess(path.stat().st_size, 20_000)
+        self.assertEqual(read.to_dict(), known.to_dict())
+        np.testing.assert_allclose(read.profiles, known.profiles, atol=1e-4)
+
+    @parameterized.expand(
+        [
+            ({"radii": [1.0]}, "radii"),
+            ({"profiles": [[1.0]]}, "profiles"),
+            ({"factors": [[float("nan")] * len(RANKS)] * len(RADII)}, "not an appearance"),
+            ({"tree_share": "half"}, "damaged|not an appearance"),
+            ({"persistence": [2.0] * len(RADII)}, "not an appearance"),
+            ({"length": 0}, "not an appearance"),
+        ]
+    )
+    def test_bad_plain_form(self, changes, message):
+        with self.assertRaisesRegex(DataError, message):
+            VesselAppearance.from_dict({**known_appearance().to_dict(), **changes})
+
+    def test_bad_file(self):
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "look.json"
+            with self.assertRaisesRegex(DataError, "look.json"):
+                VesselAppearance.load(path)
+            for text in ("{", "[]", json.dumps({"eyes": []})):
+                path.write_text(text)
+                with self.assertRaisesRegex(DataError, "look.json"):
+                    VesselAppearance.load(path)
+
+    def test_between_the_places(self):
+        known = known_appearance(0.5)
+        depth, radius, tone = (np.array(values) for values in ([-1.0, 3.5, 9.0], [1.0, 1.0, 20.0], [1.0, 1.0, 0.0]))
+        ratio = known.log_ratio(0, depth, radius, tone)
+        table = known.profiles[0, 1, 1]
+        np.testing.assert_allclose(ratio, [table[0], (table[9] + table[10]) / 2, np.zeros(3)], atol=1e-6)
+        np.testing.assert_allclose(profile_weights(depth, radius, tone).sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(known.factor(np.array([0.1, 50.0, 2.0]), np.array([0.5, 0.5, 1.0])), [1, 1, 1.475], atol=1e-6)
+        np.testing.assert_allclose(tone_weight(np.array([0.1, 0.5, 0.9])), [0, 0.5, 1])
+
+    def test_depth(self):
+        distance = np.broadcast_to(np.arange(40.0) - 20, (30, 40)).astype(np.float32)
+        depth = profile_depth(distance, np.full((30, 40), 10.0), 2.0)
+        np.testing.assert_allclose(depth[15, [5, 16, 20, 26]], [-1, -0.4, 0, 3], atol=1e-5)
+
+
+if __name__ == "__main__":
+    unittest.main()
