@@ -65,7 +65,7 @@ _LONG = 8.0  # lengths over which what a tree has in common may change where the
 _STEP = 1.2  # pixels, mean distance of neighbouring points of a centre line
 _SHORT = 12.0  # pixels along a vessel over which falls what does not last
 _SLOW_RADIUS = 2.0  # pixels, half width from which on lengths grow with it
-_SMOOTH = 2.5  # pixels along the centre line
+_SMOOTH = 3.0  # pixels along the centre line
 _VARIATION_SIZE = 0.5  # field radii
 _BEHIND = 0.4  # share of the log ratio of the lighter of two vessels that cross
 
