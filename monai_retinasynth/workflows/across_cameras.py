@@ -168,6 +168,8 @@ class AcrossCameras:
         plain_recipe: its recipe for translators without backgrounds, the papers' form.
         diameter: diameter of all fields of view in pixels.
         label_map_size: (H, W) of simulated label maps; None for that of DRIVE, whose field of view has 540 px.
+        simulation: more arguments of `write_phantom_dataset`, such as `view` and `field_degrees`, by which simulated label
+            maps show what the home photographs show.
         num_synthetic: cases of a synthetic set.
         segmentation: settings of the segmentation bundle for all rows.
         translation: settings of the translation bundle for all painters.
@@ -186,6 +188,7 @@ class AcrossCameras:
     plain_recipe: str | None = None
     diameter: float = 540.0
     label_map_size: Sequence[int] | int | None = None
+    simulation: Mapping[str, Any] = field(default_factory=dict)
     num_synthetic: int = 60
     segmentation: Mapping[str, Any] = field(default_factory=dict)
     translation: Mapping[str, Any] = field(default_factory=dict)
@@ -305,6 +308,8 @@ class AcrossCameras:
             "seed": 1000 + int(seed),
             "labels_only": True,
             "source": "synthetic",
+            "trees": True,
+            **self.simulation,
         }
         stages: list[WorkflowStage] = [FunctionStage(label_maps, write_phantom_dataset, simulated)]
         drawing = {

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,48 +23,67 @@ from ..metrics import print_segmentation_results, read_segmentation_results
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import DataError
 from .contact_sheet import write_contact_sheet
+from .second_observer_scores import SECOND_OBSERVER_NAME
 from .stage_record import StageRecord
 
 __all__ = ["summarise_two_stage"]
 
-_RUN_NAMES = {"real": "REAL", "synthetic": "SYNTH", "synthetic_then_real": "SYNTH then REAL"}
+_RUN_NAMES = {
+    "real": "REAL",
+    "real_same_steps": "REAL of equal steps",
+    "synthetic": "SYNTH",
+    "synthetic_then_real": "SYNTH then REAL",
+    "mixed": "half REAL, half SYNTH",
+}
+_MADE_BY = r"(?P<source>gan|simulation|folder)(?:_(?P<painter>background|measured|transplant))?"
+_EVALUATION = re.compile(rf"evaluation_(?P<run>{'|'.join(_RUN_NAMES)})(?:_{_MADE_BY})?")
+_PAINTER_NAMES = {"background": ", on backgrounds", "measured": ", measured", "transplant": ", transplanted"}
 
 
 def summarise_two_stage(
-    root: str, output_dir: str, label_maps_from: str, label_set: str = "fundus_vessel"
+    root: str, output_dir: str, made_by: str, label_set: str = "fundus_vessel"
 ) -> dict[str, Any]:
-    """Gather the results of all stages below `root`, print them, and write ``summary.json`` and ``contact_sheet.png``.
+    """Gather the results of all stages below `root`, print them, and write ``summary.json`` and a contact sheet.
 
-    Results of earlier runs with another source of label maps in the same folder are shown beside the present ones.
+    Results of earlier runs with other label maps or another painter in the same folder are shown beside the present
+    ones.
 
     Args:
         root: output folder of the workflow.
         output_dir: folder for the summary.
-        label_maps_from: source of the label maps of this run: "gan", "simulation" or "folder".
+        made_by: source of the label maps of this run, "gan", "simulation" or "folder", with "_background", "_measured"
+            or "_transplant" when they are painted on backgrounds.
         label_set: name of the label set.
 
     Returns:
         the content of ``summary.json``: ``segmentation`` (name of the run -> scores), ``label_maps`` (source -> audit),
-        ``minutes`` (stage -> minutes).
+        ``second_observer`` (its scores; F1 None where there is none), ``minutes`` (stage -> minutes).
 
     Raises:
         DataError: when a result of this run is missing.
     """
     folder = Path(root)
     console = Console(soft_wrap=True)
-    segmentation: dict[str, Any] = {}
-    for name, title in _RUN_NAMES.items():
-        for path in sorted(folder.glob(f"evaluation_{name}*/segmentation.json")):
-            source = path.parent.name.removeprefix(f"evaluation_{name}").removeprefix("_")
-            if source not in ("", "gan", "simulation", "folder"):
-                continue
-            if source not in ("", label_maps_from) and _older(path.parent, folder / "translation_training"):
-                console.print(f"{path.parent.name} left out: it was made with an earlier translator", style="yellow")
-                continue
-            key = f"{title} ({source})" if source else title
-            (segmentation[key],) = read_segmentation_results(path).values()
-    if "REAL" not in segmentation or not any(label_maps_from in key for key in segmentation):
-        raise DataError(f"{folder} holds no evaluation for label maps from {label_maps_from}; run the workflow again")
+    found: dict[tuple[int, str], Any] = {}
+    is_complete = False
+    for path in sorted(folder.glob("evaluation_*/segmentation.json")):
+        match = _EVALUATION.fullmatch(path.parent.name)
+        if match is None:
+            continue
+        run, source, painter = match["run"], match["source"], match["painter"]
+        own = source is not None and path.parent.name == f"evaluation_{run}_{made_by}"
+        training = folder / {None: "translation_training", "background": "translation_training_background"}.get(
+            painter, "backgrounds"
+        )
+        if source is not None and not own and _older(path.parent, training):
+            console.print(f"{path.parent.name} left out: it was made with an earlier translator", style="yellow")
+            continue
+        is_complete |= own
+        title = _RUN_NAMES[run] + (f" ({source}{_PAINTER_NAMES.get(painter or '', '')})" if source else "")
+        (found[list(_RUN_NAMES).index(run), title],) = read_segmentation_results(path).values()
+    segmentation = {title: found[order, title] for order, title in sorted(found)}
+    if "REAL" not in segmentation or not is_complete:
+        raise DataError(f"{folder} holds no evaluation for {made_by}; run the workflow again")
     audits = {
         path.parent.name.removeprefix("label_map_audit_"): json.loads(path.read_text())
         for path in sorted(folder.glob("label_map_audit_*/audit.json"))
@@ -74,19 +94,23 @@ def summarise_two_stage(
         record = StageRecord(stage).read()
         if record is not None and record["status"] == "finished":
             minutes[stage.name] = record["minutes"]
-    summary = {"segmentation": segmentation, "label_maps": audits, "minutes": minutes}
+    observer = folder / "second_observer" / SECOND_OBSERVER_NAME
+    second = json.loads(observer.read_text()) if observer.is_file() else {"f1": None}
+    summary = {"segmentation": segmentation, "label_maps": audits, "second_observer": second, "minutes": minutes}
     summary_path = Path(output_dir, "summary.json")
     with atomic_write(summary_path) as file:
         file.write((json.dumps(summary, indent=2) + "\n").encode())
-    sheet = Path(output_dir, f"contact_sheet_{label_maps_from}.png")
-    write_contact_sheet(str(folder / f"synthetic_set_{label_maps_from}"), sheet, label_set=label_set)
+    sheet = Path(output_dir, f"contact_sheet_{made_by}.png")
+    write_contact_sheet(str(folder / f"synthetic_set_{made_by}"), sheet, label_set=label_set)
 
     print_segmentation_results(segmentation, title="Vessel segmentation on the real test images", console=console)
+    if second["f1"] is not None:
+        console.print(f"second observer: F1 {second['f1']:.4f} inside the field of view, {second['images']} images")
     for line in (
         f"summary table:     {summary_path}",
         f"contact sheet:     {sheet}",
-        f"synthetic set:     {folder / f'synthetic_set_{label_maps_from}' / 'datalist.json'}",
-        f"training pictures: {folder / 'translation_training' / 'pictures'}",
+        f"synthetic set:     {folder / f'synthetic_set_{made_by}' / 'datalist.json'}",
+        f"training pictures: {folder / 'translation_training*' / 'pictures'}",
         f"TensorBoard:       tensorboard --logdir {folder}",
     ):
         console.print(line, highlight=False, markup=False)

@@ -80,7 +80,15 @@ class TestTwoStageWorkflow(unittest.TestCase):
             workflow_type=None,
             bundles_dir=str(self.bundles),
             phantom={"size": 64, "num_training": 4, "num_validation": 2, "num_test": 2},
-            **{"recipe": "tiny", "num_synthetic": 3, "output_dir": str(self.folder / "run"), **overrides},
+            **{
+                "recipe": "tiny",
+                "background": "none",
+                "num_synthetic": 3,
+                "synthetic_iterations": 4,
+                "fine_tuning_iterations": 2,
+                "output_dir": str(self.folder / "run"),
+                **overrides,
+            },
         )
         workflow.initialize()
         workflow.run()
@@ -91,7 +99,17 @@ class TestTwoStageWorkflow(unittest.TestCase):
         # simulated maps: every one has vessels, which four iterations of a GAN cannot promise
         self.run_workflow(label_maps_from="simulation")
         summary = json.loads((run / "summary" / "summary.json").read_text())
-        self.assertEqual(set(summary["segmentation"]), {"REAL", "SYNTH (simulation)", "SYNTH then REAL (simulation)"})
+        self.assertEqual(
+            list(summary["segmentation"]),
+            [
+                "REAL",
+                "REAL of equal steps",
+                "SYNTH (simulation)",
+                "SYNTH then REAL (simulation)",
+                "half REAL, half SYNTH (simulation)",
+            ],
+        )
+        self.assertEqual((summary["second_observer"]["f1"], summary["second_observer"]["cases"]), (None, 2))
         for report in summary["segmentation"].values():
             for convention in ("fov", "whole"):
                 self.assertTrue(0.0 <= report[convention]["f1"] <= 1.0)
@@ -108,6 +126,19 @@ class TestTwoStageWorkflow(unittest.TestCase):
         self.assertIn("SYNTH (simulation)", summary["segmentation"])
         for path, stamp in stamps.items():
             self.assertEqual(path.stat().st_mtime_ns, stamp)
+
+        # painted on backgrounds without training a translator, beside the others
+        self.run_workflow(label_maps_from="simulation", background="own", translator="measured", translation_recipe="tiny")
+        summary = json.loads((run / "summary" / "summary.json").read_text())
+        for title in ("SYNTH (simulation, measured)", "SYNTH (simulation)", "SYNTH (folder)"):
+            self.assertIn(title, summary["segmentation"])
+        self.assertEqual(len(load_cases(str(run / "backgrounds"), "all")), 4)
+        self.assertFalse((run / "translation_training_background").exists())
+        case = load_cases(str(run / "synthetic_set_simulation_measured"), "training")[0]
+        self.assertNotEqual(
+            read_rgb(case["image"]).tobytes(),
+            read_rgb(load_cases(str(run / "synthetic_set_simulation"), "training")[0]["image"]).tobytes(),
+        )
 
     def test_label_maps_from_the_gan(self):
         run = self.folder / "gan"
@@ -127,6 +158,7 @@ class TestTwoStageWorkflow(unittest.TestCase):
             "bundles_dir": str(self.bundles),
             "phantom": {"size": 64, "num_training": 4, "num_validation": 2, "num_test": 2},
             "recipe": "tiny",
+            "background": "none",
             "output_dir": str(run),
             "stop_after": "label_map_training",
         }
