@@ -51,7 +51,8 @@ SEGMENT = 24.0  # pixels: length of the pieces whose factors are compared
 _RIM = 6.0  # pixels at the border of the field of view that are left out
 _MOST_SCALE = 2.0  # larger photographs are measured at this scale: nothing finer is asked for
 _LEAST_SEGMENTS = 30  # in all eyes together
-_SMOOTH, _RIDGE, _COMMON = 5.0, 0.05, 30.0  # weights, in pixels, of smoothness, of zero, and of what eyes have in common
+# weights, in pixels, of smoothness, of zero, and of what eyes have in common
+_SMOOTH, _RIDGE, _COMMON = 5.0, 0.05, 30.0
 _KERNEL = 0.25  # standard deviation, in logarithms of half widths, of what counts as like width
 _FACTORS = (0.05, 3.0)  # least and most
 _LAGS = np.arange(0.0, 241.0, SEGMENT) + SEGMENT / 2  # pixels along the tree, borders of bins

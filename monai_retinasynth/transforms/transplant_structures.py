@@ -82,7 +82,8 @@ def structure_log_ratio(
     scale = field_of_view_scale(inside)
     distance = ndimage.distance_transform_edt(~structures) / scale
     depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1] / scale
-    weight = np.clip((margin + 1 - distance) / _FEATHER, 0, 1) * np.clip((depth - rim) / _FEATHER, 0, 1) * inside
+    band = np.clip((margin + 1 - distance) / _FEATHER, 0, 1)
+    weight = band * np.clip((depth - rim) / _FEATHER, 0, 1) * inside
     cover = np.maximum(ndimage.gaussian_filter(inside.astype(np.float32), _SOFT * scale), 1e-3)
     for plane, under, over in zip(result, background, photograph):
         base = ndimage.gaussian_filter(under, _SOFT * scale) / cover

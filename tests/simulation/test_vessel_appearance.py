@@ -90,9 +90,8 @@ class TestMeasuring(unittest.TestCase):
         np.testing.assert_allclose(large[2:5, :, 1], small[2:5, :, 1], atol=0.05)
 
     def test_large_photographs_are_measured_smaller(self):
-        eyes = [(name, *(np.kron(x, np.ones((3, 3))) if x.ndim == 2 else np.kron(x, np.ones((1, 3, 3))) for x in rest))
-                for name, *rest in painted_eyes(0.0)[:1]]
-        eyes = [(name, photograph, vessel > 0, inside > 0) for name, photograph, vessel, inside in eyes]
+        name, photograph, *masks = painted_eyes(0.0)[0]
+        eyes = [(name, np.kron(photograph, np.ones((1, 3, 3))), *(np.kron(mask, np.ones((3, 3))) > 0 for mask in masks))]
         found = measure_eyes(eyes).profiles.mean(axis=(0, 1))
         expected = measure_eyes(painted_eyes(0.0)[:1]).profiles.mean(axis=(0, 1))
         np.testing.assert_allclose(found[2:5, :3, 1], expected[2:5, :3, 1], atol=0.06)
@@ -172,7 +171,8 @@ class TestVesselAppearance(unittest.TestCase):
         table = known.profiles[0, 1, 1]
         np.testing.assert_allclose(ratio, [table[0], (table[9] + table[10]) / 2, np.zeros(3)], atol=1e-6)
         np.testing.assert_allclose(profile_weights(depth, radius, tone).sum(axis=1), 1, atol=1e-6)
-        np.testing.assert_allclose(known.factor(np.array([0.1, 50.0, 2.0]), np.array([0.5, 0.5, 1.0])), [1, 1, 1.475], atol=1e-6)
+        factor = known.factor(np.array([0.1, 50.0, 2.0]), np.array([0.5, 0.5, 1.0]))
+        np.testing.assert_allclose(factor, [1, 1, 1.475], atol=1e-6)
         np.testing.assert_allclose(tone_weight(np.array([0.1, 0.5, 0.9])), [0, 0.5, 1])
 
     def test_depth(self):
