@@ -69,6 +69,15 @@ class TestLabelMapDataset(unittest.TestCase):
         with self.assertRaisesRegex(ConfigError, "at least 1"):
             LabelMapDataset(str(self.folder), "training", photographs_per_map=0)
 
+    def test_so_many_items_of_the_first_cases(self):
+        dataset = LabelMapDataset(self.phantoms(), "training", num_cases=2, num_items=5)
+        names = [item["case_id"] for item in dataset.data]
+        self.assertEqual(dataset.all_indices, list(range(5)))
+        self.assertEqual(names, [names[0], names[1], names[0], names[1], names[0]])
+        self.assertNotEqual(names[0], names[1])
+        with self.assertRaisesRegex(ConfigError, "num_items"):
+            LabelMapDataset(self.phantoms(), "training", num_items=0)
+
     def test_numbers_of_what_is_left(self):
         dataset = LabelMapDataset(self.phantoms(), "all", skip=lambda index: index in (0, 3))
         self.assertEqual([item["index"] for item in dataset.data], [1, 2, 4])

@@ -22,6 +22,7 @@ from monai_retinasynth.networks import (
     Pix2PixHDGenerator,
     Pix2PixUNetGenerator,
     SpatiallyAdaptiveGenerator,
+    initialise_weights,
 )
 from tests.networks.network_tester import NetworkTester
 
@@ -89,6 +90,15 @@ class TestBackgroundPainter(unittest.TestCase):
         # a ratio: of bright places it takes more than of dark ones
         taken = self.background - painted
         self.assertGreater(taken[self.background > 0.8].min(), taken[self.background < 0.3].max())
+
+    def test_training_begins_close_to_the_background(self):
+        inner = Pix2PixUNetGenerator(num_downs=3, dropout=0.0, **SMALL)
+        bare = sum(p.abs().sum().item() for p in inner.head.parameters())
+        painter = BackgroundPainter(inner)
+        self.assertAlmostEqual(sum(p.abs().sum().item() for p in inner.head.parameters()), bare / 10, places=4)
+        initialise_weights(painter, "kaiming")
+        inputs = torch.rand(1, 9, 16, 16) - 0.6
+        self.assertLess((painter(inputs) - inputs[:, -3:]).abs().mean().item(), 0.2)
 
     def test_what_the_network_is_made_for_is_passed_on(self):
         inner = SpatiallyAdaptiveGenerator(num_ups=3, hidden_channels=6, style_size=4, noise_channels=2, **SMALL)

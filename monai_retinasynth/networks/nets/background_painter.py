@@ -79,6 +79,18 @@ class BackgroundPainter(nn.Module):
         self.noise_reduction: int = getattr(network, "noise_reduction", 1)
         self.takes_style = hasattr(network, "style_size")
         self.takes_noise = hasattr(network, "noise_channels")
+        self.start_near_identity()
+
+    @torch.jit.ignore
+    def start_near_identity(self) -> None:
+        """Shrink the weights of the generator's last layer (`head`) to a tenth, so that training begins close to the
+        unpainted background. `initialise_weights` calls it after drawing new weights."""
+        head = getattr(self.network, "head", None)
+        if head is None:
+            return
+        with torch.no_grad():
+            for weight in head.parameters():
+                weight.mul_(0.1)  # not zero: gradients must reach the layers before
 
     def forward(
         self,
