@@ -18,10 +18,12 @@ from unittest import mock
 import numpy as np
 from parameterized import parameterized
 
+from monai_retinasynth.data.cases import load_cases
 from monai_retinasynth.data.datalist import load_datalist
 from monai_retinasynth.simulation import FundusPhantom, write_phantom_dataset
+from monai_retinasynth.transforms import LoadFundusCased
 from monai_retinasynth.utils.errors import ConfigError, DataError
-from monai_retinasynth.utils.image_io import read_label_map, read_rgb
+from monai_retinasynth.utils.image_io import read_label_map, read_rgb, to_picture, write_grey
 
 COUNTS = {"num_training": 2, "num_validation": 1, "num_test": 1}
 
@@ -66,6 +68,24 @@ class TestWritePhantomDataset(unittest.TestCase):
         self.assertNotIn("image", content["training"][0])
         self.assertFalse((self.folder / "images").exists())
         self.assertIn("image", load_datalist(self.write())["training"][0])
+
+    def test_trees(self):
+        for labels_only in (True, False):
+            self.write(labels_only=labels_only, trees=True)
+            (case,) = load_cases(self.folder, "test")
+            loaded = LoadFundusCased()(case)
+            label, trees = FundusPhantom((64, 48), 3).label_map_and_trees(3)
+            np.testing.assert_array_equal(to_picture(loaded["trees"])[..., 0], trees)
+            self.assertEqual(np.unique(trees).tolist(), [0, 1, 2, 3])
+            np.testing.assert_array_equal(trees > 0, label == 2)
+        self.assertEqual(tuple(LoadFundusCased(spatial_size=32)(case)["trees"].shape), (1, 32, 32))
+        path = self.folder / "trees" / "phantom_00002.png"
+        path.unlink()
+        self.write(trees=True)
+        self.assertTrue(path.is_file())
+        write_grey(path, np.full((64, 48), 9, np.uint8))
+        with self.assertRaisesRegex(DataError, "phantom_00002.png, up to 9: it holds 0 none, 1 artery"):
+            LoadFundusCased()(load_cases(self.folder, "validation")[0])
 
     def test_goes_on_where_it_stopped(self):
         self.write()
