@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 
 from monai_retinasynth.utils import ConfigError, DivergenceError
-from monai_retinasynth.workflows import FunctionStage, StagedWorkflow, StageRecord
+from monai_retinasynth.workflows import BundleStage, FunctionStage, StagedWorkflow, StageRecord
 from monai_retinasynth.workflows.stage_process import StageProcess, threads_for_each
 from tests.real_data import REPOSITORY
 
@@ -144,6 +144,14 @@ class TestParallelStages(unittest.TestCase):
         states = [StageRecord(self.root / name).read()["status"] for name in ("failing", "running")]
         self.assertEqual(states, ["interrupted", "finished"])
         self.assertFalse((self.root / "never").exists())
+
+    def test_bundle_stage(self):
+        config = {"output_dir": "x", "steps": 3, "run": ["$open(@output_dir + '/' + str(@steps), 'w').close()"]}
+        (self.root / "train.json").write_text(json.dumps(config))
+        (self.root / "metadata.json").write_text("{}")
+        stage = BundleStage("train", [str(self.root / "train.json")], {"steps": 4})
+        output_of(StagedWorkflow([stage], str(self.root / "out"), num_parallel=2))
+        self.assertTrue((self.root / "out" / "train" / "4").is_file())
 
     def test_process_that_dies(self):
         stream = io.StringIO()
