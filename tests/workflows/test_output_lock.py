@@ -29,7 +29,7 @@ import sys, time, pathlib
 from monai_retinasynth.workflows.output_lock import OutputLock
 with OutputLock(sys.argv[1]):
     pathlib.Path(sys.argv[1], "held").touch()
-    time.sleep(120)
+    time.sleep(600)
 """
 
 
@@ -43,7 +43,7 @@ class TestOutputLock(unittest.TestCase):
         process = subprocess.Popen([sys.executable, "-c", HOLD, str(self.root)])
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        end = time.monotonic() + 100
+        end = time.monotonic() + 300
         while not (self.root / "held").is_file() and process.poll() is None and time.monotonic() < end:
             time.sleep(0.05)
         return process

@@ -40,7 +40,7 @@ def note(output_dir: str, value: int = 0) -> None:
     Path(output_dir, "seen.json").write_text(json.dumps(seen))
 
 
-def meet(output_dir: str, other: str, seconds: float = 60.0) -> None:
+def meet(output_dir: str, other: str, seconds: float = 300.0) -> None:
     """End once the stage `other` has begun, which can only be when both run at once."""
     Path(output_dir, "here").touch()
     end = time.monotonic() + seconds
@@ -66,7 +66,7 @@ def die(output_dir: str) -> None:
 def sleep(output_dir: str) -> None:
     Path(output_dir, "here").touch()
     try:
-        time.sleep(120)
+        time.sleep(600)
     except KeyboardInterrupt:
         Path(output_dir, "interrupted").touch()
         raise
@@ -160,7 +160,7 @@ class TestParallelStages(unittest.TestCase):
 
     def test_interrupt_ends_the_processes(self):
         process = StageProcess(FunctionStage("first", sleep), self.root, 1)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while not (self.root / "here").is_file() and time.monotonic() < end:
             time.sleep(0.05)
         process.interrupt()
@@ -185,11 +185,11 @@ class TestParallelStages(unittest.TestCase):
         (self.root / "metadata.json").write_text("{}")
         command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(self.root / "workflow.json")]
         process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while not (self.root / "out/second/here").is_file() and process.poll() is None and time.monotonic() < end:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)  # to the workflow alone, which passes it on
-        output = process.communicate(timeout=60)[0].decode()
+        output = process.communicate(timeout=120)[0].decode()
         self.assertTrue((self.root / "out" / "first" / "seen.json").is_file(), output)
         self.assertTrue((self.root / "out" / "second" / "interrupted").is_file(), output)
         self.assertEqual(StageRecord(self.root / "out" / "second").read()["status"], "interrupted")
