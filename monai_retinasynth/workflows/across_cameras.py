@@ -69,6 +69,13 @@ ACROSS_CAMERAS_ROWS: dict[str, dict[str, Any]] = {
         "synthetic": ["measured", "transplanted"],
         **_HALF,
     },
+    "half_measured_easy": {
+        "title": "half REAL, half measured, without what REAL finds hard",
+        "synthetic": ["measured"],
+        **_HALF,
+        "ignore_above": 1.25,
+        "checkpoints": {"reference_checkpoint": "real"},
+    },
     "synth_transplanted": {"title": "SYNTH, transplanted", "synthetic": ["transplanted"], "train_on": "synthetic"},
     "synth_gan": {"title": "SYNTH, learned", "synthetic": ["gan"], "train_on": "synthetic"},
     "half_gan": {"title": "half REAL, half learned", "synthetic": ["gan"], **_HALF},
