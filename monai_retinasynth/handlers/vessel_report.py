@@ -41,7 +41,7 @@ class VesselReportHandler:
         outside_class: index of the label map outside the field of view.
         threshold: probability from which on a pixel is vessel, or a callable that gives it when the run is over; None
             only fills the report and sets `report.threshold` to the best one.
-        output_dir: folder for the JSON and CSV files, and for `<stem>_histograms.npz`, what `report.histograms()` gives;
+        output_dir: folder for the JSON and CSV files and for `<stem>_histograms.npz`, what `report.histograms()` gives;
             None to write none.
         name: name of the run in files and table, such as REAL.
         stem: file name of the two files without ending.

@@ -126,7 +126,8 @@ def across_cameras_rows(
     for number, name in enumerate(names):
         row = known[name]
         if "train_on" not in row or not set(row.get("synthetic", ())) <= set(_PAINTERS):
-            raise ConfigError(f"row {name} is {row}; it needs train_on, and as synthetic some of {', '.join(_PAINTERS)}")
+            painters = ", ".join(_PAINTERS)
+            raise ConfigError(f"row {name} is {row}; it needs train_on, and as synthetic some of {painters}")
         missing = sorted(set(row.get("checkpoints", {}).values()) - set(names[:number]))
         if missing:
             raise ConfigError(f"row {name} starts from the network of {', '.join(missing)}, which must come before it")
@@ -175,8 +176,8 @@ class AcrossCameras:
         plain_recipe: its recipe for translators without backgrounds, the papers' form.
         diameter: diameter of all fields of view in pixels.
         label_map_size: (H, W) of simulated label maps; None for that of DRIVE, whose field of view has 540 px.
-        simulation: more arguments of `write_phantom_dataset`, such as `view` and `field_degrees`, by which simulated label
-            maps show what the home photographs show.
+        simulation: more arguments of `write_phantom_dataset`, such as `view` and `field_degrees`, by which simulated
+            label maps show what the home photographs show.
         num_synthetic: cases of a synthetic set.
         segmentation: settings of the segmentation bundle for all rows.
         translation: settings of the translation bundle for all painters.

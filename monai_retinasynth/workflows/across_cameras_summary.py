@@ -76,8 +76,8 @@ def summarise_across_cameras(
 
     Returns:
         the content of ``summary.json``: ``cameras``: camera -> ``images``, ``patients``, ``second_observer`` (F1, or
-        None) and ``rows``: row -> ``title``, ``control``, ``seeds`` (finished ones), for each score ``mean``, ``sd``, ``n`` and
-        ``values``, ``threshold``, and ``minus_real`` and ``minus_best_control``: ``f1`` and ``auc`` -> ``difference``,
+        None) and ``rows``: row -> ``title``, ``control``, ``seeds`` (finished ones), for each score ``mean``, ``sd``,
+        ``n`` and ``values``, ``threshold``, and ``minus_real`` and ``minus_best_control``: ``f1`` and ``auc`` -> ``difference``,
         ``low``, ``high``, ``seeds``, ``other``; ``missing``: evaluations that are not finished; ``minutes``.
 
     Raises:

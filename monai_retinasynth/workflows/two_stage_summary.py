@@ -40,9 +40,7 @@ _EVALUATION = re.compile(rf"evaluation_(?P<run>{'|'.join(_RUN_NAMES)})(?:_{_MADE
 _PAINTER_NAMES = {"background": ", on backgrounds", "measured": ", measured", "transplant": ", transplanted"}
 
 
-def summarise_two_stage(
-    root: str, output_dir: str, made_by: str, label_set: str = "fundus_vessel"
-) -> dict[str, Any]:
+def summarise_two_stage(root: str, output_dir: str, made_by: str, label_set: str = "fundus_vessel") -> dict[str, Any]:
     """Gather the results of all stages below `root`, print them, and write ``summary.json`` and a contact sheet.
 
     Results of earlier runs with other label maps or another painter in the same folder are shown beside the present
@@ -72,9 +70,8 @@ def summarise_two_stage(
             continue
         run, source, painter = match["run"], match["source"], match["painter"]
         own = source is not None and path.parent.name == f"evaluation_{run}_{made_by}"
-        training = folder / {None: "translation_training", "background": "translation_training_background"}.get(
-            painter, "backgrounds"
-        )
+        learnt = {None: "translation_training", "background": "translation_training_background"}
+        training = folder / learnt.get(painter, "backgrounds")
         if source is not None and not own and _older(path.parent, training):
             console.print(f"{path.parent.name} left out: it was made with an earlier translator", style="yellow")
             continue

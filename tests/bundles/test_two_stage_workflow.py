@@ -128,7 +128,8 @@ class TestTwoStageWorkflow(unittest.TestCase):
             self.assertEqual(path.stat().st_mtime_ns, stamp)
 
         # painted on backgrounds without training a translator, beside the others
-        self.run_workflow(label_maps_from="simulation", background="own", translator="measured", translation_recipe="tiny")
+        measured = {"background": "own", "translator": "measured", "translation_recipe": "tiny"}
+        self.run_workflow(label_maps_from="simulation", **measured)
         summary = json.loads((run / "summary" / "summary.json").read_text())
         for title in ("SYNTH (simulation, measured)", "SYNTH (simulation)", "SYNTH (folder)"):
             self.assertIn(title, summary["segmentation"])

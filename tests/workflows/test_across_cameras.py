@@ -124,7 +124,8 @@ class TestStages(unittest.TestCase):
         self.assertEqual(one[0].arguments["training_cases"], ["a", "b"])
 
     def test_translators_learn_on_own_backgrounds_and_take_turns(self):
-        stages = {s.name: s for s in comparison(["real", "synth_gan", "synth_gan_plain"], translator_seeds=[4]).stages()}
+        cameras = comparison(["real", "synth_gan", "synth_gan_plain"], translator_seeds=[4])
+        stages = {stage.name: stage for stage in cameras.stages()}
         self.assertEqual(stages["gan_training_seed4"].overrides["background"], "own")
         for seed in (0, 1):
             drawing = stages[f"gan_set_seed{seed}"].overrides
