@@ -56,6 +56,11 @@ def check_painting(
     """
     if translator not in TRANSLATORS:
         raise ConfigError(f"translator is one of {', '.join(TRANSLATORS)}, not {translator!r}")
+    if not generation and translator != "gan":
+        raise ConfigError(
+            f"the translator {translator!r} needs no training: generate with configs/inference.json at once, or set "
+            "translator to 'gan'"
+        )
     if background in (None, "none"):
         if translator != "gan":
             raise ConfigError(

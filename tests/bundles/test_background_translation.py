@@ -203,6 +203,8 @@ class TestBackgroundTranslation(unittest.TestCase):
     def test_training_takes_own_backgrounds_only(self):
         with self.refused(ConfigError, "set --background own"):
             self.train("folder", background=self.backgrounds)
+        with self.refused(ConfigError, "needs no training"):
+            self.train("measured", translator="measured")
         with self.refused(ConfigError, "augmentation knows no backgrounds"):
             self.train("augmented", augment_groups=["pixel_blitting"])
 
