@@ -158,7 +158,7 @@ class TestSemanticSegmentationBundle(unittest.TestCase):
         flow = workflow(TRAIN, dataset_dir=self.real, output_dir=str(self.root / "resumed"))
         flow.initialize()
 
-        @flow.trainer.on(Events.EPOCH_COMPLETED(once=1))
+        @flow.trainer.on(Events.EPOCH_STARTED(once=2))  # the first epoch is saved by then
         def _():
             raise KeyboardInterrupt
 
@@ -198,16 +198,71 @@ class TestSemanticSegmentationBundle(unittest.TestCase):
         mixed.initialize()
         self.assertEqual(len(mixed.train_dataset), 5)
 
+    def test_options_for_other_cameras_resume_exactly(self):
+        settings = {
+            "dataset_dir": self.real,
+            "synthetic_dir": self.synthetic,
+            "train_on": "mixed",
+            "synthetic_batch_share": 1.0,
+            "synthetic_batch_share_end": 0.0,
+            "photometric": "strong",
+            "warp": True,
+            "ignore_above": 1.05,
+            "reference_checkpoint": self.model,
+        }
+        whole = run(TRAIN, output_dir=str(self.root / "whole"), **settings)
+        batch = next(iter(whole.parser.get_parsed_content("train::dataloader")))
+        self.assertEqual([tuple(batch[key].shape) for key in ("image", "label")], [(2, 3, 32, 32), (2, 1, 32, 32)])
+        self.assertTrue(0.0 <= batch["image"].min().item() < batch["image"].max().item() <= 1.0)
+        # in the real photographs nothing is left out, in the synthetic ones (behind them) something is
+        highest = [int(case["label"].max()) for case in whole.train_dataset]
+        self.assertEqual(highest[:3], [2, 2, 2])
+        self.assertIn(3, highest[3:])
+        flow = workflow(TRAIN, output_dir=str(self.root / "stopped"), **settings)
+        flow.initialize()
+
+        @flow.trainer.on(Events.EPOCH_STARTED(once=2))  # the first epoch is saved by then
+        def _():
+            raise KeyboardInterrupt
+
+        with self.assertRaises((KeyboardInterrupt, RuntimeError)):
+            flow.run()
+        with self.assertRaises(Exception) as caught:
+            run(TRAIN, output_dir=str(self.root / "stopped"), **{**settings, "warp": False})
+        self.assertIn("warp", messages(caught.exception))
+        run(TRAIN, output_dir=str(self.root / "stopped"), **settings)
+        ours, theirs = (
+            torch.load(self.root / name / "models" / "model.pt", weights_only=True)["model"]
+            for name in ("whole", "stopped")
+        )
+        for name, value in ours.items():
+            self.assertTrue(torch.equal(value, theirs[name]), name)
+
+    def test_warped_label_maps_keep_their_classes(self):
+        flow = workflow(TRAIN, dataset_dir=self.real, warp=True, output_dir=str(self.root / "w"))
+        flow.initialize()
+        for case in flow.train_dataset:
+            self.assertLessEqual(set(case["label"].unique().tolist()), {0, 1, 2})
+            # dark pixels are vessels or outside, also after the warp
+            dark = case["image"].mean(0) < 0.3
+            self.assertGreater((case["label"][0][dark] != 1).float().mean().item(), 0.7)
+
     @parameterized.expand(
         [
             ("typo", {"train_on": "fake"}, "choose one of"),
             ("synthetic", {"train_on": "synthetic"}, "--synthetic_dir"),
             ("pretrained", {"train_on": "synthetic_then_real"}, "--pretrained"),
             ("missing", {"dataset_dir": "/nowhere"}, "/nowhere"),
+            ("photometric", {"photometric": "mild"}, "choose one of none, strong"),
+            ("mixing", {"batch_mixing": "half"}, "--train_on mixed"),
+            ("reference", {"ignore_above": 1.25}, "--reference_checkpoint"),
+            ("none_synthetic", {"ignore_above": 1.25, "reference_checkpoint": "model"}, "none of the training cases"),
         ]
     )
     def test_wrong_settings_are_named(self, name, overrides, message):
         settings = {"dataset_dir": self.real, "output_dir": str(self.root / f"e_{name}"), **overrides}
+        if "reference_checkpoint" in settings:
+            settings["reference_checkpoint"] = self.model
         with self.assertRaises(Exception) as caught:
             run(TRAIN, **settings)
         self.assertIn(message, messages(caught.exception))

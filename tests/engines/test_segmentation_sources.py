@@ -23,6 +23,7 @@ from monai_retinasynth.data import load_cases, write_datalist
 from monai_retinasynth.engines.segmentation_sources import (
     SEGMENTATION_REGIMES,
     count_for_share,
+    is_strong_photometric,
     segmentation_run_name,
     select_segmentation_source,
 )
@@ -141,6 +142,54 @@ class TestShares(unittest.TestCase):
             select_segmentation_source(
                 **{"train_on": "mixed", "dataset_dir": self.real, "synthetic_dir": self.synthetic, **settings}
             )
+
+
+class TestBatchShare(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.real = write_maps(Path(temporary.name, "real"), 5, "real")
+        self.synthetic = write_maps(Path(temporary.name, "synthetic"), 4, "synthetic")
+
+    @parameterized.expand(
+        [
+            ("half", {"batch_mixing": "half"}, (0.5, 0.5)),
+            ("share", {"synthetic_batch_share": 0.25}, (0.25, 0.25)),
+            ("share_beside_half", {"batch_mixing": "half", "synthetic_batch_share": 0.75}, (0.75, 0.75)),
+            ("annealed", {"synthetic_batch_share": 1.0, "synthetic_batch_share_end": 0}, (1.0, 0)),
+            ("half_annealed", {"batch_mixing": "half", "synthetic_batch_share_end": 0.0}, (0.5, 0.0)),
+            ("union", {}, None),
+        ]
+    )
+    def test_shares(self, _, settings, shares):
+        source = select_segmentation_source("mixed", self.real, self.synthetic, **settings)
+        self.assertEqual(source.batch_share, shares)
+        self.assertEqual(source.num_real, None if shares is None else 5)
+        self.assertEqual(len(load_cases(source.dataset_dir, "training")), 9)
+
+    def test_num_cases_counts_the_real_ones(self):
+        source = select_segmentation_source("mixed", self.real, self.synthetic, num_cases=2, batch_mixing="half")
+        cases = load_cases(source.dataset_dir, "training", num_cases=source.num_cases)
+        self.assertEqual([c["source"] for c in cases], ["real"] * 2 + ["synthetic"] * 4)
+        self.assertEqual(source.num_real, 2)
+
+    @parameterized.expand(
+        [
+            ("typo", "mixed", {"batch_mixing": "halb"}, "choose one of union, half"),
+            ("not_mixed", "real", {"batch_mixing": "half"}, "--train_on mixed"),
+            ("no_begin", "mixed", {"synthetic_batch_share_end": 0.2}, "--synthetic_batch_share 0.5"),
+            ("too_much", "mixed", {"synthetic_batch_share": 1.2}, "from 0 to 1, got 1.2"),
+            ("text", "mixed", {"synthetic_batch_share": "0.2"}, "from 0 to 1, got '0.2'"),
+        ]
+    )
+    def test_errors_name_the_remedy(self, _, train_on, settings, message):
+        with self.assertRaisesRegex(ConfigError, message):
+            select_segmentation_source(train_on, self.real, self.synthetic, **settings)
+
+    def test_photometric(self):
+        self.assertEqual([is_strong_photometric(kind) for kind in ("none", "strong")], [False, True])
+        with self.assertRaisesRegex(ConfigError, "photometric is 'weak'; choose one of none, strong"):
+            is_strong_photometric("weak")
 
 
 if __name__ == "__main__":

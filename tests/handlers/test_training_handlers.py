@@ -29,6 +29,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
+from monai_retinasynth.data import MixedBatchSampler
 from monai_retinasynth.handlers import (
     EpochSeedHandler,
     ImageGridHandler,
@@ -271,6 +272,23 @@ class TestEpochSeedHandler(unittest.TestCase):
         with mock.patch("monai_retinasynth.handlers.epoch_seed.process_rank", return_value=1):
             other = self._draws(1)
         self.assertNotEqual(other, self._draws(1))
+
+    def test_sampler_is_told_the_epoch(self):
+        sampler = MixedBatchSampler(2, 4, 2, 3, 0.0, 1.0, num_epochs=3)
+        loader = DataLoader(torch.arange(4), batch_size=2, sampler=sampler)
+        seen: list = []
+        engine = Engine(lambda e, batch: seen.append(batch.tolist()))
+        EpochSeedHandler(0).attach(engine)
+        engine.state.max_epochs, engine.state.epoch_length = 3, 3
+        engine.run(loader)
+        again, seen = seen, []
+        engine = Engine(lambda e, batch: seen.append(batch.tolist()))
+        EpochSeedHandler(0).attach(engine)
+        engine.state.max_epochs, engine.state.epoch_length = 3, 3
+        engine.state.epoch, engine.state.iteration = 2, 6
+        engine.run(loader)
+        self.assertEqual(again[6:], seen)
+        self.assertTrue(max(again[0]) < 2 <= min(again[8]))
 
     def test_persistent_workers_are_refused(self):
         loader = DataLoader([1, 2], num_workers=1, persistent_workers=True)
