@@ -18,7 +18,8 @@ training them are timed, each in a process of its own, so that the peak memory i
   discriminator's step and once more for its own, gradients into the discriminator in the generator's step, the gradient
   penalty at each step, Adam as it comes.
 
-In a case ``with_data_loading`` (the pix2pix ones) the package's iteration is all that the bundle does between two
+In a case ``with_data_loading`` (the pix2pix ones, and the segmentation network that stands behind every table of
+scores, for which the reference is MONAI's network and loss in the same plain loop) the package's iteration is all that the bundle does between two
 batches: it reads a batch (random pictures in a data set folder, through the bundle's own transforms, cache and loader),
 makes both steps and calls the handlers of every iteration (averaged weights, losses for TensorBoard). In the other
 cases, and in every reference, which has one batch in memory, it is the two steps alone.
@@ -62,6 +63,7 @@ from monai_retinasynth.workflows import find_bundles_dir
 __all__ = ["CASES", "Case", "measure"]
 
 LATENT, PAIRED = "label_map_generation", "label_to_image_translation"
+SEGMENTATION = "semantic_segmentation"
 VARIANTS = ("package", "reference")
 FIGURES = ("seconds_per_iteration", "peak_gib", "samples_per_second")
 
@@ -131,6 +133,7 @@ TINY_SPADE = {
     "d_channels": 4,
     "d_num_layers": 2,
 }
+TINY_SEGMENTATION = {"channels": [4, 8, 8], "strides": [1, 2, 2]}
 TINY_PGGAN = {"latent_size": 8, "base_channels": 64, "max_channels": 8, "min_channels": 4}
 
 CASES = {
@@ -149,6 +152,8 @@ CASES = {
     "light-photographs": Case(PAIRED, 128, 4, recipe="phantom", quick=True),
     "light-photographs-drive": Case(PAIRED, 256, 1, recipe="drive"),
     "light-pix2pix-256": Case(PAIRED, 256, 1, "pix2pix", HALF_PIX2PIX, quick=True, with_data_loading=True),
+    "segmentation-drive": Case(SEGMENTATION, 256, 4, recipe="drive", quick=True, with_data_loading=True),
+    "smoke-segmentation": Case(SEGMENTATION, 32, 2, "drive", TINY_SEGMENTATION, listed=False, with_data_loading=True),
     "smoke-pggan": Case(LATENT, 16, 2, settings={**TINY_PGGAN, **LAZY_R1}, listed=False),
     "smoke-pggan-wgan": Case(LATENT, 16, 2, settings=TINY_PGGAN, listed=False),
     "smoke-pix2pixhd": Case(PAIRED, 32, 1, settings={**GLOBAL_GENERATOR, **TINY_TRANSLATOR}, listed=False),
@@ -170,6 +175,8 @@ def read_bundle(case: Case, device: torch.device) -> ConfigParser:
         size = {"crop_size": [case.size, case.size]}
         if parser["image_size"] is not None:
             size["image_size"] = [case.size, case.size]
+    elif case.bundle == SEGMENTATION:
+        size = {"crop_size": case.size}
     parser.update({"device": device, **size, **case.settings})
     return parser
 
@@ -184,7 +191,8 @@ def random_samples(case: Case, parser: ConfigParser) -> list[dict[str, Tensor]]:
             samples.append({"label": torch.rand(classes, *shape).softmax(0)})
         else:
             label = torch.randint(0, classes, (1, *shape), dtype=torch.uint8)
-            image = torch.rand(3, *shape) * 2 - 1
+            # the translators see pictures in [-1, 1], the segmentation network in [0, 1]
+            image = torch.rand(3, *shape) if case.bundle == SEGMENTATION else torch.rand(3, *shape) * 2 - 1
             place, colour = torch.rand(2, *shape), torch.rand(6)
             samples.append({"label": label, "image": image, "coordinates": place, "colour": colour})
     return samples
@@ -295,18 +303,32 @@ def package_seconds(case: Case, parser: ConfigParser, warmup: int, repeats: int,
 def package_seconds_with_data(
     case: Case, parser: ConfigParser, warmup: int, repeats: int, device: torch.device
 ) -> float:
-    """The trainer that a paired bundle configures, on files, with its handlers of every iteration."""
+    """The trainer that a paired or a segmentation bundle configures, on files, with its handlers of every iteration."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         write_random_cases(folder, case, parser)
-        for handler in parser["train"]["handlers"]:
-            name = handler["_target_"].rpartition(".")[2]
-            if name in ("TrainingCheckpoint", "ImageGridHandler", "TrainingProgressBar"):
-                handler["_disabled_"] = True
+        seldom = ("TrainingCheckpoint", "ImageGridHandler", "TrainingProgressBar", "ValidationHandler")
+        handlers = parser["train"]["handlers"]
+        parser["train::handlers"] = [h for h in handlers if h["_target_"].rpartition(".")[2] not in seldom]
         data = {"dataset_dir": folder, "layout": "datalist", "num_cases": None, "output_dir": f"{folder}/output"}
         length = {"batch_size": case.batch, "max_epochs": 1, "epoch_length": warmup + repeats}
         parser.update({**data, **length})
         trainer = parser.get_parsed_content("train::trainer")
         return time_trainer(trainer, warmup, repeats, device, Events.GET_BATCH_STARTED)
+
+
+def plain_segmentation_step(case: Case, parser: ConfigParser, network: nn.Module, device: torch.device) -> Callable:
+    """One iteration of the segmentation network, written plainly."""
+    image, label = prepared_batch(case, parser, device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    loss_function = parser.get_parsed_content("loss")
+
+    def step() -> None:
+        loss = loss_function(network(image), label)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
 
 
 def plain_latent_step(case: Case, parser: ConfigParser, g: nn.Module, d: nn.Module, device: torch.device) -> Callable:
@@ -458,8 +480,10 @@ def plain_feature_matching(fake_features: list[list[Tensor]], real_features: lis
 
 
 def prepared_batch(case: Case, parser: ConfigParser, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A batch of conditions and photographs."""
+    """A batch of conditions and photographs, or of photographs and label maps."""
     batch = next(iter(DataLoader(random_samples(case, parser), batch_size=case.batch)))
+    if case.bundle == SEGMENTATION:
+        return batch["image"].to(device), batch["label"].to(device)
     return parser.get_parsed_content("prepare_batch")(batch, device)
 
 
@@ -490,9 +514,14 @@ def measure(case: Case, variant: str, warmup: int, repeats: int, device: torch.d
         seconds = package_seconds(case, parser, warmup, repeats, device)
         inferer = AutocastInferer(channels_last=parser.get_parsed_content("channels_last") is True)
     else:
-        networks = [parser.get_parsed_content(name) for name in ("network", "discriminator")]
-        plain_step = plain_latent_step if case.bundle == LATENT else plain_paired_step
-        step = plain_step(case, parser, *networks, device)
+        names = ("network",) if case.bundle == SEGMENTATION else ("network", "discriminator")
+        networks = [parser.get_parsed_content(name) for name in names]
+        plain_steps = {
+            LATENT: plain_latent_step,
+            PAIRED: plain_paired_step,
+            SEGMENTATION: plain_segmentation_step,
+        }
+        step = plain_steps[case.bundle](case, parser, *networks, device)
         seconds = timed(step, warmup, repeats, device)
         inferer = AutocastInferer(enabled=False)
     peak = peak_gib(device)

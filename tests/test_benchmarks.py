@@ -42,6 +42,8 @@ class TestTrainingSpeed(unittest.TestCase):
             ("smoke-spade", "reference"),
             ("smoke-pix2pix", "package"),
             ("smoke-pix2pix", "reference"),
+            ("smoke-segmentation", "package"),
+            ("smoke-segmentation", "reference"),
         ]
     )
     def test_measures(self, name, variant):
