@@ -14,7 +14,13 @@ import unittest
 
 import numpy as np
 
-from monai_retinasynth.data import SyntheticSetWriter, dataset_origins, refuse_grading_test_eyes, write_datalist
+from monai_retinasynth.data import (
+    SyntheticSetWriter,
+    background_origin,
+    dataset_origins,
+    refuse_grading_test_eyes,
+    write_datalist,
+)
 from monai_retinasynth.data.grading_list import write_grading_list
 from monai_retinasynth.utils import DataError
 from tests.data.test_cases import FolderTestCase
@@ -46,6 +52,22 @@ class TestTrainingOrigin(FolderTestCase):
         self.assertEqual(dataset_origins([real, str(self.folder)]), [wanted])
         for without in (str(self.folder), None, "", [{"label": "a.png"}]):
             self.assertEqual(dataset_origins(without), [])
+
+    def test_origin_of_backgrounds(self):
+        folder = self.folder / "backgrounds"
+        folder.mkdir()
+        cases = [{"label": f"labels/{name}.png", "case_id": name, "source": "real"} for name in ("first", "second")]
+        extra = {"provenance": {"kind": "backgrounds"}}
+        write_datalist(folder, {"training": cases}, "fundus_vessel", "backgrounds of eyes", extra)
+        found = background_origin(folder)
+        self.assertEqual(
+            {key: found[key] for key in ("name", "provenance", "case_ids")},
+            {"name": "backgrounds of eyes", "case_ids": ["first", "second"], **extra},
+        )
+        write_datalist(folder, {"training": cases[:1]}, "fundus_vessel", "backgrounds of eyes", extra)
+        self.assertNotEqual(background_origin(folder)["digest"], found["digest"])
+        with self.assertRaisesRegex(DataError, "no backgrounds in .*write_background_dataset"):
+            background_origin(self.folder)
 
     def test_origin_of_a_part(self):
         part = {"dataset_dir": self.trained_on(True), "fraction": 0.1, "fraction_seed": 2}

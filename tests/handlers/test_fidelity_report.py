@@ -19,6 +19,7 @@ import unittest
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import numpy as np
 import torch
 from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedEvaluator
@@ -98,6 +99,25 @@ class TestFidelityReportHandler(unittest.TestCase):
         errors = [float((0.25 * (c["photograph"] + 1) ** 2).mean()) for c in (case(0), case(1))]
         self.assertAlmostEqual(row["mse_pm1"], sum(errors) / 2, places=6)
         self.assertLess(row["ssim"], 0.95)
+
+    def test_inside_the_structures_beside_the_background(self):
+        cases = [{**case(n), "background": torch.full((3, *SIZE), 100 + n, dtype=torch.uint8)} for n in (0, 1)]
+        evaluate(cases, self.handler(background_key="background", structure_class=2))
+        rows = self.rows()
+        self.assertEqual(rows["generated"]["mse_pm1_structures"], 0.0)
+        # a field of view of 260 pixels is less than a twentieth as wide as DRIVE's: the margin is less than a pixel
+        inside = [(item["label"][0] == 2) for item in cases]
+        expected = [
+            (item["photograph"] - (item["background"].float() / 127.5 - 1))[:, mask].square().mean().item()
+            for item, mask in zip(cases, inside)
+        ]
+        found = [row["mse_pm1_structures"] for row in rows["background"]["per_case"]]
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+        self.assertNotIn("mse_pm1_structures", self.plain())
+
+    def plain(self) -> dict:
+        evaluate([case(0)], self.handler())
+        return self.rows()["generated"]
 
     def test_own_and_unknown_colour(self):
         training = case(0)["colour"]
