@@ -18,6 +18,8 @@ import torch
 from monai.inferers import Inferer, SimpleInferer
 from torch import nn
 
+from ..networks.channels_last import can_be_channels_last
+
 __all__ = ["AutocastInferer"]
 
 
@@ -28,7 +30,8 @@ class AutocastInferer(Inferer):
         inferer: how the network is called, default `SimpleInferer`.
         dtype: ``"bfloat16"`` or ``"float16"`` (the latter for CUDA).
         enabled: False calls the inferer as it is.
-        channels_last: memory format of a (B, C, X, Y) input and of the network, which is converted in place.
+        channels_last: memory format of a (B, C, X, Y) input and of the network, which is converted in place, unless
+            it cannot be (`can_be_channels_last`).
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class AutocastInferer(Inferer):
         self.enabled = enabled
         self.channels_last = channels_last
         self._converted: nn.Module | None = None
+        self._is_safe = True
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> Any:
         """Prediction of the network in float32.
@@ -54,9 +58,11 @@ class AutocastInferer(Inferer):
             kwargs: further keyword arguments of the network.
         """
         if self.channels_last and inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
             if isinstance(network, nn.Module) and network is not self._converted:
-                self._converted = network.to(memory_format=torch.channels_last)
+                self._is_safe = inputs.device.type != "cpu" or can_be_channels_last(network)
+                self._converted = network.to(memory_format=torch.channels_last) if self._is_safe else network
+            if self._is_safe:
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(inputs.device.type, dtype=self.dtype, enabled=self.enabled):
             prediction = self.inferer(inputs, network, *args, **kwargs)
         return _to_float32(prediction)

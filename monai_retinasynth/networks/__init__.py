@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from .channels_last import ChannelsLastInstanceNorm2d, can_be_channels_last, to_channels_last
 from .conditioning import check_conditioning
 from .initialise import initialise_weights
 from .nets import (
@@ -38,6 +39,7 @@ __all__ = [
     "AuxiliaryClassifierDiscriminator",
     "AuxiliaryClassifierGenerator",
     "BackgroundPainter",
+    "ChannelsLastInstanceNorm2d",
     "MultiscaleAttention",
     "Pix2PixHDEnhancer",
     "Pix2PixHDGenerator",
@@ -49,7 +51,9 @@ __all__ = [
     "SegmentationMultiscaleAttentionNet",
     "SpatiallyAdaptiveGenerator",
     "StyleEncoder",
+    "can_be_channels_last",
     "check_conditioning",
     "grading_network",
     "initialise_weights",
+    "to_channels_last",
 ]
