@@ -103,6 +103,7 @@ GLOBAL_GENERATOR = {"use_coordinates": False, "d_num_scales": 2}
 TINY_TRANSLATOR = {"channels": 4, "d_channels": 4, "num_downs": 2, "num_res_blocks": 1, "d_num_layers": 2}
 HALF_PIX2PIX = {"channels": 32, "max_channels": 256, "d_channels": 32, "d_max_channels": 256}
 TINY_PIX2PIX = {"channels": 4, "max_channels": 8, "num_downs": 3, "d_channels": 4, "d_num_layers": 2}
+TINY_PAINTER = {"channels": 4, "max_channels": 8, "num_downs": 3, "d_channels": 4, "d_num_layers": 2}
 # The 8 one-hot classes of the lesions; two time scales, hinge and feature matching, as in Park et al. 2019.
 # Style encoder and noise, which the recipe has too, are left out on both sides.
 SPADE = {
@@ -151,12 +152,14 @@ CASES = {
     "light-label-maps": Case(LATENT, 128, 8, recipe="phantom", quick=True),
     "light-photographs": Case(PAIRED, 128, 4, recipe="phantom", quick=True),
     "light-photographs-drive": Case(PAIRED, 256, 1, recipe="drive"),
+    "background-drive": Case(PAIRED, 256, 2, recipe="drive_background", quick=True),
     "light-pix2pix-256": Case(PAIRED, 256, 1, "pix2pix", HALF_PIX2PIX, quick=True, with_data_loading=True),
     "segmentation-drive": Case(SEGMENTATION, 256, 4, recipe="drive", quick=True, with_data_loading=True),
     "smoke-segmentation": Case(SEGMENTATION, 32, 2, "drive", TINY_SEGMENTATION, listed=False, with_data_loading=True),
     "smoke-pggan": Case(LATENT, 16, 2, settings={**TINY_PGGAN, **LAZY_R1}, listed=False),
     "smoke-pggan-wgan": Case(LATENT, 16, 2, settings=TINY_PGGAN, listed=False),
     "smoke-pix2pixhd": Case(PAIRED, 32, 1, settings={**GLOBAL_GENERATOR, **TINY_TRANSLATOR}, listed=False),
+    "smoke-background": Case(PAIRED, 32, 1, "phantom_background", TINY_PAINTER, listed=False),
     "smoke-spade": Case(PAIRED, 32, 1, settings=TINY_SPADE, listed=False),
     "smoke-pix2pix": Case(PAIRED, 32, 1, "pix2pix", TINY_PIX2PIX, listed=False, with_data_loading=True),
 }
@@ -194,7 +197,11 @@ def random_samples(case: Case, parser: ConfigParser) -> list[dict[str, Tensor]]:
             # the translators see pictures in [-1, 1], the segmentation network in [0, 1]
             image = torch.rand(3, *shape) if case.bundle == SEGMENTATION else torch.rand(3, *shape) * 2 - 1
             place, colour = torch.rand(2, *shape), torch.rand(6)
-            samples.append({"label": label, "image": image, "coordinates": place, "colour": colour})
+            sample = {"label": label, "image": image, "coordinates": place, "colour": colour}
+            if case.bundle == PAIRED and parser.get_parsed_content("has_background"):
+                sample["geometry"] = torch.rand(4, *shape)
+                sample["background"] = torch.randint(0, 256, (3, *shape), dtype=torch.uint8)
+            samples.append(sample)
     return samples
 
 

@@ -40,6 +40,8 @@ class TestTrainingSpeed(unittest.TestCase):
             ("smoke-pix2pixhd", "reference"),
             ("smoke-spade", "package"),
             ("smoke-spade", "reference"),
+            ("smoke-background", "package"),
+            ("smoke-background", "reference"),
             ("smoke-pix2pix", "package"),
             ("smoke-pix2pix", "reference"),
             ("smoke-segmentation", "package"),
