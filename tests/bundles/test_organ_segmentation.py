@@ -95,7 +95,8 @@ class TestOrganSegmentation(unittest.TestCase):
         self.assertLessEqual(set(item["label"].unique().tolist()), set(range(8)))
 
     def test_a_retina_is(self):
-        flow = ConfigWorkflow(str(CONFIGS / "train.json"), meta_file=None, logging_file=False)
+        settings = {"meta_file": None, "logging_file": False, "dataset_dir": str(self.data)}
+        flow = ConfigWorkflow(str(CONFIGS / "train.json"), **settings)
         flow.initialize()
         names = [type(t).__name__ for t in flow.parser.get_parsed_content("train::preprocessing").transforms]
         self.assertEqual([n for n in names if n in ("RandFlipd", "RandRotate90d")], ["RandFlipd", "RandRotate90d"])
