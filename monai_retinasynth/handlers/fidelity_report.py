@@ -37,6 +37,7 @@ __all__ = ["FidelityReportHandler"]
 
 _OWN_COLOUR = "generated_own_colour"
 _MARGIN = 3.0  # pixels around structures, at a field of view of 540
+_RIM = 8.0  # pixels of the field of view's border that backgrounds have no part in
 
 
 class FidelityReportHandler:
@@ -71,7 +72,7 @@ class FidelityReportHandler:
         degraded_key: key of the degraded photograph (3, X, Y), normalised as the network's target, in the batch.
         background_key: key of the background (3, X, Y), 0..255, in the batch; None for none.
         structure_class: class whose pixels, and those up to 3 px from them (at a field of view 540 px wide), have
-            figures of their own; None for none.
+            figures of their own, the outermost 8 px of the field of view left out; None for none.
         source_channels: how many of the condition's channels the picture shows (further ones hold coordinates).
         num_pictures: cases in the picture; 0 for no picture.
         save_sets: names of the rows to store as data sets in `sets/<row>`, or True for all.
@@ -216,7 +217,9 @@ class FidelityReportHandler:
     def _structures(self, label: torch.Tensor) -> torch.Tensor:
         inside = label.numpy() != self.outside_class
         distance = distance_transform_edt(label.numpy() != self.structure_class)
-        return torch.from_numpy((distance <= _MARGIN * field_of_view_scale(inside)) & inside)
+        scale = field_of_view_scale(inside)
+        away = inside if inside.all() else distance_transform_edt(inside) > _RIM * scale
+        return torch.from_numpy((distance <= _MARGIN * scale) & inside & away)
 
     def _save(self, name: str, image: torch.Tensor, label: torch.Tensor) -> None:
         if name not in self.save_sets:
