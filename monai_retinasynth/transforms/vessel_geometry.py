@@ -285,6 +285,8 @@ class VesselGeometryd(MapTransform):
         vessel_class: name of the class of the vessels.
         label_set: label set of the label maps.
         band: width of the band, pixels.
+        rim: pixels from the border of the field of view in which there is no band: in training, for the rim of a
+            photograph is dark, and that of its background is filled. With 0 vessels reach the border.
         allow_missing_keys: whether a missing key is passed over.
 
     Raises:
@@ -300,6 +302,7 @@ class VesselGeometryd(MapTransform):
         vessel_class: str = "vessel",
         label_set: str | LabelSet | Mapping[str, Any] = "fundus_vessel",
         band: float = 4.5,
+        rim: float = 0.0,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -307,7 +310,7 @@ class VesselGeometryd(MapTransform):
         if len(self.output_keys) != len(self.keys):
             raise ValueError(f"{len(self.keys)} keys need as many output keys, got {len(self.output_keys)}")
         self.vessel_index = get_label_set(label_set).index(vessel_class)
-        self.band = float(band)
+        self.band, self.rim = float(band), float(rim)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -321,6 +324,9 @@ class VesselGeometryd(MapTransform):
         distance = geometry.signed_distance / scale
         width = np.log2(np.maximum(geometry.radius / scale, 0.5) / 2.0) / 2.0
         band = np.clip(1 - distance / self.band, 0, 1) * (label > 0)  # nothing is painted outside the field of view
+        if self.rim and not (label > 0).all():  # where the picture cuts the field of view off there is no rim
+            depth = ndimage.distance_transform_edt(label > 0) / scale
+            band = band * np.clip((depth - self.rim) / 2, 0, 1)
         channels = np.stack([np.clip(distance / 6.0, -1, 1), np.clip(width, -1, 1), band])
         return torch.from_numpy(channels.astype(np.float32))
 
