@@ -15,6 +15,7 @@ import unittest
 import numpy as np
 import torch
 from parameterized import parameterized
+from scipy import ndimage
 
 from monai_retinasynth.transforms import VesselGeometryd, vessel_geometry
 from monai_retinasynth.transforms.vessel_geometry import smooth_along
@@ -106,6 +107,17 @@ class TestVesselGeometryd(unittest.TestCase):
         x, y = np.mgrid[:size, :size] * (540 / size) - 270
         vessel = (np.abs(x) < 4) & (np.abs(y) < 200)
         return torch.from_numpy(np.where(np.hypot(x, y) < 270, 1 + vessel, 0).astype(np.uint8))[None]
+
+    def test_no_band_in_the_rim(self):
+        label = self.label(540)
+        channels, bare = (VesselGeometryd(rim=rim)({"label": label})["geometry"] for rim in (0.0, 8.0))
+        self.assertTrue(torch.equal(channels[:2], bare[:2]))
+        depth = torch.from_numpy(ndimage.distance_transform_edt(label[0] > 0))
+        self.assertFalse(bare[2][depth < 7].any())
+        self.assertTrue(torch.equal(channels[2][depth > 12], bare[2][depth > 12]))
+        everywhere = label.clamp(min=1)  # no border, no rim
+        channels, bare = (VesselGeometryd(rim=rim)({"label": everywhere})["geometry"] for rim in (0.0, 8.0))
+        self.assertTrue(torch.equal(channels, bare))
 
     def test_channels(self):
         channels = VesselGeometryd()({"label": self.label(540)})["geometry"]
