@@ -13,7 +13,12 @@
 from __future__ import annotations
 
 from .background_library import BackgroundLibrary, FittedBackground
-from .background_set import list_backgrounds, refuse_held_out_backgrounds, write_background_dataset
+from .background_set import (
+    background_origin,
+    list_backgrounds,
+    refuse_held_out_backgrounds,
+    write_background_dataset,
+)
 from .cases import CASE_SECTIONS, LAYOUTS, detect_layout, load_cases
 from .chase_db1 import CHASE_DB1_SPLITS, ChaseDB1Dataset, list_chase_db1_cases
 from .checks import check_dataset, print_dataset_report
@@ -28,6 +33,7 @@ from .fgadr import FGADR_STRUCTURES, list_fgadr_cases, prepare_fgadr_lesions
 from .fundus_dataset import FundusDataset
 from .grading_dataset import FundusGradingDataset
 from .grading_list import GRADING_LIST_NAME, load_graded_cases, write_grading_list
+from .held_out_eyes import refuse_held_out_eyes
 from .hold_out_by_grade import hold_out_by_grade
 from .idrid import IDRID_STRUCTURES, list_idrid_segmentation_cases
 from .idrid_grading import left_out_idrid_grading, list_idrid_grading_cases
@@ -62,7 +68,7 @@ from .seeded_latents_dataset import SeededLatentDataset
 from .synthetic_set_writer import SyntheticSetWriter
 from .training_fraction import choose_training_cases
 from .training_grades import grade_weights, training_grades
-from .training_origin import background_origin, dataset_origins, refuse_grading_test_eyes
+from .training_origin import dataset_origins, refuse_grading_test_eyes
 from .training_references import LabelMapDataset, load_label_maps, training_colours
 
 __all__ = [
@@ -132,6 +138,7 @@ __all__ = [
     "read_idrid_links",
     "refuse_grading_test_eyes",
     "refuse_held_out_backgrounds",
+    "refuse_held_out_eyes",
     "resize_dataset",
     "scale_to_field_of_view",
     "second_observer_cases",

@@ -12,8 +12,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,16 +24,18 @@ from .._version import __version__
 from ..transforms.load_fundus_case import LoadFundusCased
 from ..transforms.remove_structures import RemoveStructuresd, background_classes
 from ..utils.errors import ConfigError, DataError
+from ..utils.file_digest import file_digest
 from ..utils.label_set import LabelSet, get_label_set
 from .cases import detect_layout, load_cases
-from .datalist import DATALIST_NAME, load_datalist, write_datalist
-from .prepared_folder import settle_folder, write_cases
+from .datalist import DATALIST_NAME, SECTIONS, load_datalist, write_datalist
+from .held_out_eyes import find_held_out_eye
+from .photograph_origin import data_origin, origin_root, photograph_notes
+from .prepared_folder import drop_outdated, settle_folder, write_cases
+from .training_origin import dataset_origins
 
-__all__ = ["list_backgrounds", "refuse_held_out_backgrounds", "write_background_dataset"]
+__all__ = ["background_origin", "list_backgrounds", "refuse_held_out_backgrounds", "write_background_dataset"]
 
 _SETTINGS_NAME = "backgrounds.json"
-
-_logger = logging.getLogger(__name__)
 
 
 def write_background_dataset(
@@ -60,7 +60,7 @@ def write_background_dataset(
 
     The label map tells the field of view and what the eye had: backgrounds are fitted by it. Each entry of the list
     notes the eye, and the digest of the photograph's file, so that `refuse_held_out_backgrounds` finds it again. A
-    second call goes on where the first one stopped.
+    second call goes on where the first one stopped, and makes the cases anew whose files have changed.
 
     Args:
         dataset_dir: folder of the data set.
@@ -100,7 +100,7 @@ def write_background_dataset(
     if bare := [case["case_id"] for case in cases if "image" not in case]:
         raise DataError(f"case {bare[0]} of {dataset_dir} has no photograph to make a background of")
     folder = Path(output_dir)
-    origin = _origin(dataset_dir, layout, val_count, split)
+    origin = data_origin(dataset_dir, layout, val_count, split)
     settings = {
         "label_set": labels.name,
         "classes": chosen,
@@ -115,18 +115,19 @@ def write_background_dataset(
         "package_version": __version__,
     }
     settle_folder(folder, _SETTINGS_NAME, settings, [key for key in settings if key != "package_version"])
-    remove = RemoveStructuresd("image", labels, chosen, "label", "image", None, margin, rim, seed, allow_absent)
+    remove = RemoveStructuresd("image", labels, chosen, "label", "image", margin, rim, seed, allow_absent)
     load = LoadFundusCased(labels, image_dtype="uint8", spatial_size=image_size, image_channels=image_channels)
 
     def background(case: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         return remove(load(case))
 
+    drop_outdated(folder, cases)
     written = write_cases(folder, {"training": cases}, labels, background, None, "background", progress)
-    for entry, case in zip(written["training"], cases):
-        entry["provenance"] = {"case_id": str(case["case_id"]), "photograph_sha256": _digest(case["image"])}
+    for entry, note in zip(written["training"], photograph_notes(dataset_dir, layout, cases)):
+        entry["provenance"] = note
     kept = ("classes", "section", "image_channels", "margin", "rim", "origin")
     provenance = {"kind": "backgrounds", **{key: settings[key] for key in kept}}
-    return write_datalist(folder, written, labels, f"backgrounds of {_root(origin)}", {"provenance": provenance})
+    return write_datalist(folder, written, labels, f"backgrounds of {origin_root(origin)}", {"provenance": provenance})
 
 
 def list_backgrounds(
@@ -150,11 +151,7 @@ def list_backgrounds(
         DataError: When the folder is no background set, is empty, holds too few, or has another label set or modality.
     """
     folder, labels = Path(folder), get_label_set(label_set)
-    if not (folder / DATALIST_NAME).is_file():
-        raise DataError(
-            f"no backgrounds in {folder}: it has no {DATALIST_NAME}. Write them with write_background_dataset"
-        )
-    content = load_datalist(folder)
+    content = _load_backgrounds(folder)
     provenance = _background_provenance(folder, content)
     if not content["training"]:
         raise DataError(f"the background set {folder} has no photograph. Write it again with write_background_dataset")
@@ -187,19 +184,19 @@ def list_backgrounds(
 
 def refuse_held_out_backgrounds(
     backgrounds: str | os.PathLike,
-    dataset_dir: str | os.PathLike,
+    dataset_dir: str | os.PathLike | Mapping[str, Any] | Sequence[Any],
     layout: str = "auto",
     val_count: int = 2,
     split: str | None = None,
 ) -> str | os.PathLike:
     """Make sure that no validation or test eye of a data set is among the backgrounds.
 
-    An eye is found by the digest of its photograph, or by its name where both data sets come from the same one, so
-    that a copy of another size is found as well.
+    An eye is found by the digest of its photograph, and copies of another size by that of the original, see
+    `find_held_out_eye`.
 
     Args:
         backgrounds: data set that `write_background_dataset` wrote.
-        dataset_dir: the data set that is trained and tested on.
+        dataset_dir: the data set that is trained and tested on, or several as `load_cases` takes them.
         layout: see `load_cases`.
         val_count: number of its training cases held out for validation.
         split: named split of CHASE_DB1, None for its default.
@@ -208,28 +205,45 @@ def refuse_held_out_backgrounds(
         `backgrounds`.
 
     Raises:
-        DataError: When one is; names it.
+        DataError: When one is; names it. When a section of the data set cannot be read.
     """
     content = load_datalist(backgrounds)
-    provenance = _background_provenance(Path(backgrounds), content)
-    eyes = [case["provenance"] for case in content["training"]]
-    names = {eye["case_id"] for eye in eyes}
-    digests = {eye["photograph_sha256"]: eye["case_id"] for eye in eyes}
-    layout = detect_layout(dataset_dir) if layout == "auto" else layout
-    same = _root(provenance["origin"]) == _root(_origin(dataset_dir, layout, val_count, split))
-    for section, cases in _held_out(dataset_dir, layout, val_count, split).items():
-        for case in cases:
-            name = str(case["case_id"])
-            found = name if same and name in names else None
-            if found is None and "image" in case:
-                found = digests.get(_digest(case["image"]))
-            if found is not None:
-                raise DataError(
-                    f"{section} eye {name} of {dataset_dir} is among the backgrounds in {backgrounds} (as {found}): "
-                    "what is trained on them has seen it. Write backgrounds of training eyes only, with the val_count, "
-                    f"split and section of the run (here val_count={val_count}, split={split})"
-                )
+    data_set = origin_root(_background_provenance(Path(backgrounds), content)["origin"])
+    eyes = [{**case["provenance"], "data_set": data_set} for case in content["training"]]
+    if found := find_held_out_eye(eyes, dataset_dir, layout, val_count, split):
+        raise DataError(
+            f"{found} is among the backgrounds in {backgrounds}: what is trained on them has seen it. Write "
+            "backgrounds of training eyes only, with the val_count, split and section of the run (here "
+            f"val_count={val_count}, split={split})"
+        )
     return backgrounds
+
+
+def background_origin(folder: str | os.PathLike) -> dict[str, Any]:
+    """What a synthetic set notes of the backgrounds that it was painted into: which set, and whose eyes they are.
+
+    Args:
+        folder: data set of backgrounds.
+
+    Returns:
+        `name`, `provenance` where there is one, `digest` (of its `datalist.json`, 16 hexadecimal digits) and
+        `case_ids`.
+
+    Raises:
+        DataError: When the folder holds no `datalist.json`, or it cannot be read.
+    """
+    content = _load_backgrounds(Path(folder))
+    digest = file_digest(Path(folder) / DATALIST_NAME)[:16]
+    names = [str(case["case_id"]) for section in SECTIONS for case in content[section] if "case_id" in case]
+    return {**dataset_origins(folder)[0], "digest": digest, "case_ids": names}
+
+
+def _load_backgrounds(folder: Path) -> dict[str, Any]:
+    if not (folder / DATALIST_NAME).is_file():
+        raise DataError(
+            f"no backgrounds in {folder}: it has no {DATALIST_NAME}. Write them with write_background_dataset"
+        )
+    return load_datalist(folder)
 
 
 def _background_provenance(folder: Path, content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -241,42 +255,3 @@ def _background_provenance(folder: Path, content: Mapping[str, Any]) -> Mapping[
             "they are made of. Write it with write_background_dataset"
         )
     return provenance
-
-
-def _held_out(dataset_dir: str | os.PathLike, layout: str, val_count: int, split: str | None) -> dict[str, list]:
-    sections = {}
-    content = load_datalist(dataset_dir) if layout == "datalist" else None
-    for section in ("validation", "test"):
-        if content is not None and not content[section] and (section == "test" or not val_count):
-            continue
-        if layout == "label_maps" or (section == "validation" and not val_count and content is None):
-            continue
-        try:
-            sections[section] = load_cases(dataset_dir, section, layout, None, val_count, split)
-        except DataError as exception:
-            if content is not None and section == "validation":
-                continue  # a synthetic set holds nothing out
-            _logger.warning("the backgrounds are not compared with the %s eyes: %s", section, exception)
-    return sections
-
-
-def _origin(dataset_dir: str | os.PathLike, layout: str, val_count: int, split: str | None) -> dict[str, Any]:
-    origin: dict[str, Any] = {"layout": layout, "val_count": int(val_count), "split": split}
-    if layout == "datalist":
-        content = load_datalist(dataset_dir)
-        origin |= {key: content[key] for key in ("name", "provenance") if key in content}
-    return origin
-
-
-def _root(origin: Any) -> str:
-    """The data set that copies of other sizes come from in the end: its name, or its layout."""
-    if not isinstance(origin, Mapping):
-        return str(origin)
-    provenance = origin.get("provenance")
-    if isinstance(provenance, Mapping) and provenance.get("origin"):
-        return _root(provenance["origin"])
-    return str(origin["name"] if origin.get("layout") == "datalist" and "name" in origin else origin.get("layout"))
-
-
-def _digest(path: str | os.PathLike) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

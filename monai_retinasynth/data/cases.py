@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..utils.errors import DataError
+from ..utils.errors import DataError, EmptySectionError
 from ..utils.image_io import list_images
 from .chase_db1 import is_chase_db1_layout, list_chase_db1_cases
 from .datalist import DATALIST_NAME, load_datalist
@@ -27,7 +27,7 @@ from .paired_folders import is_paired_folders_layout, list_paired_folder_cases
 from .splits import hold_out
 from .training_fraction import choose_training_cases
 
-__all__ = ["CASE_SECTIONS", "LAYOUTS", "detect_layout", "load_cases"]
+__all__ = ["CASE_SECTIONS", "LAYOUTS", "detect_layout", "list_sources", "load_cases"]
 
 LAYOUTS = ("datalist", "drive", "chase_db1", "paired_folders", "label_maps")
 CASE_SECTIONS = ("training", "validation", "test", "all")
@@ -77,18 +77,8 @@ def load_cases(
     if section not in CASE_SECTIONS:
         raise DataError(f"unknown section {section!r}, use one of {list(CASE_SECTIONS)}")
     settings = {"section": section, "layout": layout, "val_count": val_count, "split": split, "num_cases": None}
-    is_one = isinstance(dataset_dir, (str, os.PathLike, Mapping))
-    sources = [dataset_dir] if is_one else list(dataset_dir)
-    if not sources:
-        raise DataError("dataset_dir is an empty list, give at least one folder")
-    listed: list[tuple[str | os.PathLike, list[dict[str, Any]]]] = []
-    for source in sources:
-        own = dict(source) if isinstance(source, Mapping) else {"dataset_dir": source}
-        unknown = sorted(set(own) - _SOURCE_KEYS)
-        if unknown or "dataset_dir" not in own:
-            raise DataError(f"an entry of dataset_dir has 'dataset_dir' and perhaps {sorted(_SOURCE_KEYS)}, got {own}")
-        listed.append((own["dataset_dir"], _load_folder(**{**settings, **own})))
-    cases = join_cases(listed)
+    sources = list_sources(dataset_dir)
+    cases = join_cases([(source["dataset_dir"], _load_folder(**{**settings, **source})) for source in sources])
     cases = _first(cases, num_cases, str(dataset_dir), section)
     with_image = sum("image" in case for case in cases)
     if 0 < with_image < len(cases):
@@ -99,6 +89,23 @@ def load_cases(
     graded = partial_grades or all("grade" in case for case in cases)
     keys = _CASE_KEYS | ({"grade"} if graded else set())
     return [{key: value for key, value in case.items() if key in keys} for case in cases]
+
+
+def list_sources(dataset_dir: str | os.PathLike | Mapping[str, Any] | Sequence[Any]) -> list[dict[str, Any]]:
+    """The folders of a data set, each a dictionary with `dataset_dir` and the settings of its own, see `load_cases`.
+
+    Raises:
+        DataError: When there is none, or a dictionary has other keys.
+    """
+    is_one = isinstance(dataset_dir, (str, os.PathLike, Mapping))
+    sources = [dataset_dir] if is_one else list(dataset_dir)
+    if not sources:
+        raise DataError("dataset_dir is an empty list, give at least one folder")
+    result = [dict(source) if isinstance(source, Mapping) else {"dataset_dir": source} for source in sources]
+    for own in result:
+        if set(own) - _SOURCE_KEYS or "dataset_dir" not in own:
+            raise DataError(f"an entry of dataset_dir has 'dataset_dir' and perhaps {sorted(_SOURCE_KEYS)}, got {own}")
+    return result
 
 
 def detect_layout(folder: str | os.PathLike) -> str:
@@ -158,7 +165,7 @@ def _load_folder(
     else:
         cases = _label_map_cases(folder, section, val_count)
     if not cases:
-        raise DataError(
+        raise EmptySectionError(
             f"no {'case' if section == 'all' else section + ' case'} in {folder} (layout {layout}, val_count "
             f"{val_count}). Choose another section, raise val_count for validation, or add cases"
         )
@@ -217,6 +224,8 @@ def _label_map_cases(folder: Path, section: str, val_count: int) -> list[dict[st
     if section == "all":
         return cases
     if section == "test":
-        raise DataError(f"{folder} is a bare folder of label maps without a test section, use 'all' or 'training'")
+        raise EmptySectionError(
+            f"{folder} is a bare folder of label maps without a test section, use 'all' or 'training'"
+        )
     training, validation = hold_out(cases, val_count, f"the label maps in {folder}")
     return training if section == "training" else validation

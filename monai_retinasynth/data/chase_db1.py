@@ -21,7 +21,7 @@ from typing import Any
 from monai.data import CacheDataset
 
 from ..transforms.load_fundus_case import LoadFundusCased
-from ..utils.errors import DataError
+from ..utils.errors import DataError, EmptySectionError
 from ..utils.image_io import list_images
 from .splits import hold_out
 
@@ -88,7 +88,9 @@ def list_chase_db1_cases(
     if section == "test":
         test_children = numbers[CHASE_DB1_SPLITS[split] :]
         if not test_children:
-            raise DataError(f"too few cases in {root}: split {split} leaves no child to test on, {len(numbers)} found")
+            raise EmptySectionError(
+                f"too few cases in {root}: split {split} leaves no child to test on, {len(numbers)} found"
+            )
         return _flat(children, test_children)
     groups = [{"child": n} for n in training_children]
     held_children = -(-val_count // 2) if val_count >= 0 else val_count

@@ -21,7 +21,7 @@ from typing import Any
 from monai.data import CacheDataset
 
 from ..transforms.load_fundus_case import LoadFundusCased
-from ..utils.errors import DataError
+from ..utils.errors import DataError, EmptySectionError
 from ..utils.image_io import list_images
 from .splits import hold_out
 
@@ -77,7 +77,7 @@ def _root(root_dir: str | os.PathLike) -> Path:
 def _list_part(root: Path, part: str, observer: str) -> list[dict[str, Any]]:
     folder = root / part / "images"
     if not folder.is_dir():
-        raise DataError(
+        raise EmptySectionError(
             f"DRIVE's photographs not found: no folder {folder}. Give the folder that holds training/ and test/"
         )
     images = [(path, match) for path in list_images(folder) if (match := _IMAGE.match(path.stem))]

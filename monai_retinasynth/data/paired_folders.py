@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..utils.errors import DataError
+from ..utils.errors import DataError, EmptySectionError
 from ..utils.image_io import list_images
 from .splits import hold_out
 
@@ -71,7 +71,7 @@ def list_paired_folder_cases(root_dir: str | os.PathLike, section: str, val_coun
 def _list_part(root: Path, part: str) -> list[dict[str, Any]]:
     folder = _first_folder(root, PART_FOLDERS[part])
     if folder is None:
-        raise DataError(f"no folder {' or '.join(PART_FOLDERS[part])} in {root}")
+        raise EmptySectionError(f"no folder {' or '.join(PART_FOLDERS[part])} in {root}")
     images_dir, masks_dir = _first_folder(folder, _IMAGES), _first_folder(folder, _MASKS)
     if images_dir is None or masks_dir is None:
         names, what = (_IMAGES, "photographs") if images_dir is None else (_MASKS, "masks")

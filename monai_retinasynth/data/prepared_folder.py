@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,13 @@ from tqdm import tqdm
 
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import DataError
+from ..utils.file_digest import files_digest
 from ..utils.image_io import read_label_map, read_rgb, to_picture, write_grey, write_label_map, write_rgb
 from ..utils.label_set import LabelSet
 
-__all__ = ["is_finished", "settle_folder", "write_cases", "write_pair"]
+__all__ = ["drop_outdated", "is_finished", "settle_folder", "write_cases", "write_pair"]
+
+_SOURCES_NAME = "sources.json"
 
 
 def settle_folder(folder: Path, settings_name: str, settings: Mapping[str, Any], decisive: Sequence[str]) -> None:
@@ -55,6 +58,33 @@ def settle_folder(folder: Path, settings_name: str, settings: Mapping[str, Any],
         return
     with atomic_write(path) as file:
         file.write(json.dumps(dict(settings), indent=2).encode("utf-8") + b"\n")
+
+
+def drop_outdated(
+    folder: Path, cases: Iterable[Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]] | None = None
+) -> None:
+    """Remove the pictures of cases whose files are not those that an earlier call read, so that they are made anew.
+
+    Args:
+        folder: the folder of prepared cases.
+        cases: case dictionaries with `image`, `label`, `vessel` and `fov` as far as they have them.
+        second: more case dictionaries, by the path in the folder of what is made of them.
+    """
+    path = folder / _SOURCES_NAME
+    try:
+        earlier = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        earlier = {}  # none, or a damaged one: nothing that is there is known to be right
+    wanted = {f"images/{case['case_id']}.png": case for case in cases} | dict(second or {})
+    digests = {
+        name: files_digest(case[key] for key in ("image", "label", "vessel", "fov") if key in case)
+        for name, case in wanted.items()
+    }
+    for name, digest in digests.items():
+        if earlier.get(name) != digest:
+            (folder / name).unlink(missing_ok=True)
+    with atomic_write(path) as file:
+        file.write(json.dumps(digests, indent=2).encode("utf-8") + b"\n")
 
 
 def write_pair(image: Path, label: Path, photograph: np.ndarray, label_map: np.ndarray, label_set: LabelSet) -> None:

@@ -22,8 +22,9 @@ from ..transforms.load_fundus_case import LoadFundusCased
 from ..utils.errors import ConfigError, DataError
 from ..utils.label_set import LabelSet, get_label_set
 from .cases import detect_layout, load_cases
-from .datalist import load_datalist, write_datalist
-from .prepared_folder import settle_folder, write_cases
+from .datalist import write_datalist
+from .photograph_origin import data_origin, photograph_notes
+from .prepared_folder import drop_outdated, settle_folder, write_cases
 
 __all__ = ["resize_dataset"]
 
@@ -44,7 +45,8 @@ def resize_dataset(
 
     Photographs and label maps are reduced as `LoadFundusCased` does it with a `spatial_size`: by area, proportions not
     kept, each pixel of the label map to the class with the largest share. A label map that the data set does not have
-    is composed of its vessel mask and field of view. A second call goes on where the first one stopped.
+    is composed of its vessel mask and field of view. A second call goes on where the first one stopped, and makes the
+    cases anew whose files have changed.
 
     Args:
         dataset_dir: folder of the data set.
@@ -76,12 +78,13 @@ def resize_dataset(
             "or prepare_radiographs with another size"
         )
     folder = Path(output_dir)
-    origin = {"layout": layout, "val_count": int(val_count), "split": split}
-    if layout == "datalist":
-        content = load_datalist(dataset_dir)
-        origin |= {key: content[key] for key in ("name", "provenance") if key in content}
+    origin = data_origin(dataset_dir, layout, val_count, split)
     settings = {"size": int(size), "label_set": labels.name, "origin": origin, "package_version": __version__}
     settle_folder(folder, _SETTINGS_NAME, settings, ("size", "label_set", "origin"))
+    drop_outdated(folder, [case for listed in cases.values() for case in listed])
     written = write_cases(folder, cases, labels, LoadFundusCased(labels, spatial_size=size), size, "resize", progress)
+    for section, listed in written.items():
+        for entry, note in zip(listed, photograph_notes(dataset_dir, layout, cases[section])):
+            entry["provenance"] = note
     name = f"{origin.get('name', layout)} at {size} px"
     return write_datalist(folder, written, labels, name, {"size": int(size), "provenance": {"origin": origin}})

@@ -31,8 +31,9 @@ from ..utils.errors import ConfigError, DataError
 from ..utils.image_io import read_label_map, to_picture, write_label_map
 from ..utils.label_set import LabelSet, get_label_set
 from .cases import detect_layout, load_cases
-from .datalist import load_datalist, write_datalist
-from .prepared_folder import settle_folder, write_cases
+from .datalist import write_datalist
+from .photograph_origin import data_origin, photograph_notes
+from .prepared_folder import drop_outdated, settle_folder, write_cases
 from .second_observer import SECOND_OBSERVER_KEY, second_observer_cases
 
 __all__ = ["scale_to_field_of_view"]
@@ -58,7 +59,8 @@ def scale_to_field_of_view(
 
     Proportions are kept. Photographs and label maps change size as `LoadFundusCased` does it with a `spatial_size`:
     photographs by area averaging, each pixel of the label map to the class with the largest share. A second observer's
-    masks, where there are any, are carried along. A second call goes on where the first one stopped.
+    masks, where there are any, are carried along. A second call goes on where the first one stopped, and
+    makes the cases anew whose files have changed.
 
     Args:
         dataset_dir: folder of the data set.
@@ -93,10 +95,7 @@ def scale_to_field_of_view(
         if "masks" in case or "image" not in case:
             raise DataError(f"case {case['case_id']} of {dataset_dir} is no photograph of an eye with its label map")
     folder = Path(output_dir)
-    origin: dict[str, Any] = dict(data)
-    if layout == "datalist":
-        content = load_datalist(dataset_dir)
-        origin |= {key: content[key] for key in ("name", "provenance") if key in content}
+    origin = data_origin(dataset_dir, **data)
     chosen = {section: [str(case["case_id"]) for case in listed] for section, listed in cases.items()}
     settings = {
         "diameter": float(diameter),
@@ -108,11 +107,19 @@ def scale_to_field_of_view(
     }
     settle_folder(folder, _SETTINGS_NAME, settings, ("diameter", "tolerance", "label_set", "origin", "cases"))
     scale = _Scale(labels, float(diameter), float(tolerance))
+    # only test cases have one that is of use
+    second = _second_observer(dataset_dir, data, choice_count, all_as_test)
+    second = {str(case["case_id"]): second[str(case["case_id"])] for case in cases["test"] if case["case_id"] in second}
+    drop_outdated(
+        folder,
+        [case for listed in cases.values() for case in listed],
+        {f"{SECOND_OBSERVER_KEY}/{name}.png": files for name, files in second.items()},
+    )
     written = write_cases(folder, cases, labels, scale, None, "scale", progress)
     for section, listed in written.items():
-        second = _second_observer(dataset_dir, section, data, choice_count, all_as_test)
-        for case in listed:
-            if case["case_id"] in second:
+        for case, note in zip(listed, photograph_notes(dataset_dir, layout, cases[section])):
+            case["provenance"] = note
+            if section == "test" and case["case_id"] in second:
                 case[SECOND_OBSERVER_KEY] = f"{SECOND_OBSERVER_KEY}/{case['case_id']}.png"
                 _write_second(folder, case, second[case["case_id"]], labels)
     name = f"{origin.get('name', layout)} with fields of view of {diameter:g} px"
@@ -187,10 +194,8 @@ def _selected(cases: list[dict[str, Any]], wanted: int | Sequence[str], where: s
 
 
 def _second_observer(
-    dataset_dir: str | os.PathLike, section: str, data: Mapping[str, Any], choice_count: int, all_as_test: bool
+    dataset_dir: str | os.PathLike, data: Mapping[str, Any], choice_count: int, all_as_test: bool
 ) -> dict[str, dict[str, Any]]:
-    if section != "test":
-        return {}
     own = "all" if all_as_test else "validation" if choice_count else "test"
     return second_observer_cases(dataset_dir, own, **data)
 

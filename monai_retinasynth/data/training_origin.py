@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -21,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from ..utils.errors import DataError
-from .datalist import DATALIST_NAME, SECTIONS, load_datalist
+from .datalist import DATALIST_NAME, load_datalist
 from .grading_list import GRADING_LIST_NAME
 
-__all__ = ["background_origin", "dataset_origins", "refuse_grading_test_eyes"]
+__all__ = ["dataset_origins", "refuse_grading_test_eyes"]
 
 _logger = logging.getLogger(__name__)
 
@@ -53,28 +52,6 @@ def dataset_origins(dataset_dir: Any) -> list[dict[str, Any]]:
             kept = ("name", "provenance", "fraction", "fraction_seed")
             origins.append({key: content[key] for key in kept if key in content})
     return origins
-
-
-def background_origin(folder: str | os.PathLike) -> dict[str, Any]:
-    """What a synthetic set notes of the backgrounds that it was painted into: which set, and whose eyes they are.
-
-    Args:
-        folder: data set of backgrounds.
-
-    Returns:
-        `name`, `provenance` where there is one, `digest` (of its `datalist.json`, 16 hexadecimal digits) and `case_ids`.
-
-    Raises:
-        DataError: When the folder holds no `datalist.json`, or it cannot be read.
-    """
-    if not (Path(folder) / DATALIST_NAME).is_file():
-        raise DataError(
-            f"no backgrounds in {folder}: it has no {DATALIST_NAME}. Write them with write_background_dataset"
-        )
-    content = load_datalist(folder)
-    digest = hashlib.sha256((Path(folder) / DATALIST_NAME).read_bytes()).hexdigest()[:16]
-    names = [str(case["case_id"]) for section in SECTIONS for case in content[section] if "case_id" in case]
-    return {**dataset_origins(folder)[0], "digest": digest, "case_ids": names}
 
 
 def refuse_grading_test_eyes(synthetic_dir: Any, grading_dir: str | os.PathLike | None = None) -> Any:

@@ -13,6 +13,7 @@ simulated chests with their radiographs."""
 
 from __future__ import annotations
 
+from ..transforms.vessel_appearance import VesselAppearance
 from .chest_appearance import paint_radiograph
 from .chest_geometry import ChestGeometry
 from .chest_phantom import ChestPhantom
@@ -27,7 +28,6 @@ from .new_vessels import grow_new_vessels
 from .phantom import FundusPhantom
 from .phantom_dataset import write_phantom_dataset
 from .space_colonisation import GrowingForest
-from .vessel_appearance import VesselAppearance
 from .vessel_drawing import VesselField, draw_vessels
 from .vessel_measurement import measure_vessel_appearance
 from .vessel_tree import VesselTree, grow_vessel_trees

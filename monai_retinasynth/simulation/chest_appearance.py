@@ -24,9 +24,9 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
+from ..utils.smooth_noise import smooth_noise
 from .chest_geometry import ChestGeometry
 from .polygon_coverage import fill_polygons
-from .smooth_noise import smooth_noise
 
 __all__ = ["paint_radiograph"]
 

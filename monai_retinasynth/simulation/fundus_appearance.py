@@ -24,9 +24,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ..utils.smooth_noise import smooth_noise
 from .eye_geometry import EyeGeometry
 from .lesion_appearance import paint_lesions
-from .smooth_noise import smooth_noise
 from .vessel_drawing import VesselField
 
 __all__ = ["paint_fundus"]

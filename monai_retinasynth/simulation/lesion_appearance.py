@@ -22,7 +22,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from ..utils.label_set import FUNDUS_LESION
-from .smooth_noise import smooth_noise
+from ..utils.smooth_noise import smooth_noise
 
 __all__ = ["paint_lesions"]
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,26 +28,29 @@ from scipy.sparse import csgraph
 from scipy.stats import norm
 from skimage.transform import downscale_local_mean
 
+from ..data.cases import load_cases
+from ..data.held_out_eyes import note_eyes
 from ..transforms.field_of_view import field_of_view_scale
 from ..transforms.load_fundus_case import LoadFundusCased
 from ..transforms.remove_structures import remove_structures
-from ..transforms.vessel_geometry import VesselGeometry, vessel_geometry
-from ..utils.errors import DataError
-from ..utils.label_set import LabelSet, get_label_set
-from .vessel_appearance import (
+from ..transforms.vessel_appearance import (
     DEPTHS,
-    LEVEL_OFFSET,
     RADII,
     RANKS,
+    SEGMENT,
     VesselAppearance,
     profile_depth,
     profile_weights,
     tone_weight,
 )
+from ..transforms.vessel_geometry import VesselGeometry, vessel_geometry
+from ..utils.errors import DataError
+from ..utils.label_set import LabelSet, get_label_set
+from ..utils.log_ratio import log_ratio_to_background
+from ..utils.skeleton_points import link_graph
 
-__all__ = ["SEGMENT", "measure_eyes", "measure_vessel_appearance"]
+__all__ = ["measure_eyes", "measure_vessel_appearance"]
 
-SEGMENT = 24.0  # pixels: length of the pieces whose factors are compared
 _RIM = 6.0  # pixels at the border of the field of view that are left out
 _MOST_SCALE = 2.0  # larger photographs are measured at this scale: nothing finer is asked for
 _LEAST_SEGMENTS = 30  # in all eyes together
@@ -103,14 +106,15 @@ def measure_vessel_appearance(
         DataError: When a case has no photograph or a file cannot be read, the label set has no such class, or the eyes
             show too few vessels to measure.
     """
-    from ..data.cases import load_cases  # here, for the data sets' modules import transforms, and these this module
-
+    settings = {"layout": layout, "val_count": val_count, "split": split}
+    cases = load_cases(dataset_dir, section, num_cases=num_cases, **settings)
+    origin = note_eyes(dataset_dir, section, [case["image"] for case in cases if "image" in case], **settings)
     labels = get_label_set(label_set)
     vessel_index = labels.index(vessel_class)
     load = LoadFundusCased(labels, spatial_size=image_size)
 
     def eyes():
-        for case in load_cases(dataset_dir, section, layout, num_cases, val_count, split):
+        for case in cases:
             if "image" not in case:
                 raise DataError(
                     f"case {case['case_id']} of {dataset_dir} has no photograph: the appearance of vessels is measured "
@@ -120,7 +124,7 @@ def measure_vessel_appearance(
             label = np.asarray(loaded["label"])[0]
             yield str(case["case_id"]), np.asarray(loaded["image"]), label == vessel_index, label > 0
 
-    return measure_eyes(eyes(), str(dataset_dir))
+    return replace(measure_eyes(eyes(), str(dataset_dir)), origin=origin)
 
 
 def measure_eyes(eyes: Any, where: str = "the eyes given") -> VesselAppearance:
@@ -178,17 +182,11 @@ def _measure(name: str, photograph: np.ndarray, vessel: np.ndarray, inside: np.n
     depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
     geometry = vessel_geometry(vessel & inside, SEGMENT * scale)
     used = (geometry.signed_distance < DEPTHS[-1] * scale) & (depth > _RIM * scale)
-    # the texture of a background in the place of vessels is made up: what lies under them is known smoothly only
-    weight = np.maximum(ndimage.gaussian_filter(inside.astype(np.float32), 2 * scale), 1e-3)
-    smooth = [ndimage.gaussian_filter(plane, 2 * scale)[used] / weight[used] for plane in background]
-    ratio = [
-        np.log((plane[used] + LEVEL_OFFSET) / (base + LEVEL_OFFSET)) for plane, base in zip(photograph * 1.0, smooth)
-    ]
     radius = geometry.radius[used]
     segment_radius = _mean_by(geometry.point_radius, geometry.point_segment, geometry.num_segments) / scale
     return _Eye(
         name=name,
-        log_ratio=np.stack(ratio, axis=1).astype(np.float32),
+        log_ratio=log_ratio_to_background(photograph, background, inside, scale)[:, used].T,
         depth=profile_depth(geometry.signed_distance, geometry.radius, scale)[used],
         radius=radius / scale,
         segment=geometry.segment[used],
@@ -207,8 +205,7 @@ def _distances(geometry: VesselGeometry, limit: float) -> np.ndarray:
     ends = geometry.point_segment[geometry.links]
     ends = np.unique(np.sort(ends[:, ends[0] != ends[1]], axis=0), axis=1)
     length = np.bincount(geometry.point_segment, minlength=geometry.num_segments)
-    size = (geometry.num_segments, geometry.num_segments)
-    graph = sparse.csr_matrix((length[ends].mean(axis=0), (ends[0], ends[1])), shape=size)
+    graph = link_graph(ends, geometry.num_segments, length[ends].mean(axis=0))
     return csgraph.dijkstra(graph, directed=False, limit=limit)
 
 

@@ -28,34 +28,21 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
-from scipy import ndimage, sparse
+from scipy import ndimage
 from scipy.sparse import csgraph
 from scipy.special import ndtr
 
-from ..simulation.smooth_noise import smooth_noise
-from ..simulation.vessel_appearance import (
-    DEPTHS,
-    LEVEL_OFFSET,
-    RADII,
-    VesselAppearance,
-    profile_depth,
-    tone_weight,
-)
-from ..simulation.vessel_measurement import SEGMENT, measure_vessel_appearance
 from ..utils.errors import ConfigError, DataError
 from ..utils.label_set import LabelSet, get_label_set
+from ..utils.log_ratio import LEVEL_OFFSET
 from ..utils.seeding import derive_seed
+from ..utils.skeleton_points import link_graph
+from ..utils.smooth_noise import smooth_noise
 from .field_of_view import field_of_view_scale
+from .vessel_appearance import DEPTHS, RADII, SEGMENT, VesselAppearance, profile_depth, tone_weight
 from .vessel_geometry import VesselGeometry, smooth_along, vessel_geometry
 
-__all__ = [
-    "PaintVessels",
-    "PaintVesselsD",
-    "PaintVesselsDict",
-    "PaintVesselsd",
-    "get_vessel_appearance",
-    "walk_along_trees",
-]
+__all__ = ["PaintVessels", "PaintVesselsD", "PaintVesselsDict", "PaintVesselsd"]
 
 _STREAM = 14  # keeps these draws apart from those of other transforms with the same seed and index
 _ARTERY, _VEIN, _CROSSING = 1, 2, 3  # values of a map of the trees
@@ -74,8 +61,8 @@ class PaintVessels(Transform):
     """Draw the vessels of a label map on a background.
 
     Args:
-        appearance: measured look of vessels: itself, its plain form, the path of its JSON file, or the arguments of
-            `measure_vessel_appearance` (a dictionary with `dataset_dir`).
+        appearance: measured look of vessels (`measure_vessel_appearance`): itself, its plain form, or the path of its
+            JSON file.
         label_set: label set of the label maps.
         vessel_class: name of the class of the vessels.
         variation: standard deviation of the slow change of contrast over the picture, in logarithms.
@@ -83,7 +70,7 @@ class PaintVessels(Transform):
 
     Raises:
         ConfigError: When `variation` or `strength` is negative.
-        DataError: When the appearance cannot be read or measured, or the label set has no such class.
+        DataError: When the appearance cannot be read, or the label set has no such class.
     """
 
     backend = [TransformBackends.NUMPY]
@@ -99,7 +86,7 @@ class PaintVessels(Transform):
         if variation < 0 or strength < 0:
             raise ConfigError(f"variation and strength must not be negative, got {variation} and {strength}")
         self.vessel_index = get_label_set(label_set).index(vessel_class)
-        self.appearance = get_vessel_appearance(appearance)
+        self.appearance = _appearance(appearance)
         self.variation, self.strength = float(variation), float(strength)
 
     def __call__(self, background: Any, label: Any, seed: int = 0, trees: Any = None) -> torch.Tensor:
@@ -221,11 +208,11 @@ def walk_along_trees(
     count, links = len(geometry.points), geometry.links
     radius = geometry.point_radius
     cost = 1.0 + np.where(geometry.in_fork[links].any(axis=0), 10.0 / np.minimum(*radius[links]), 0.0)
-    pieces = csgraph.connected_components(_graph(links, np.ones(links.shape[1]), count), directed=False)[1]
+    pieces = csgraph.connected_components(link_graph(links, count), directed=False)[1]
     roots = np.unique(pieces, return_index=True)[1]
     # one more node hangs all pieces together, so that a single walk reaches all of them
     edges = np.concatenate([links, np.stack([np.full(len(roots), count), roots])], axis=1)
-    tree = csgraph.minimum_spanning_tree(_graph(edges, np.concatenate([cost, np.ones(len(roots))]), count + 1))
+    tree = csgraph.minimum_spanning_tree(link_graph(edges, count + 1, np.concatenate([cost, np.ones(len(roots))])))
     order, parent = csgraph.breadth_first_order(tree, count, directed=False)
     noise = rng.standard_normal((len(lengths), count + 1))
     result = np.empty((len(lengths), count))
@@ -246,23 +233,12 @@ def _variance_of_mean(length: np.ndarray) -> np.ndarray:
     return 2 * (length - 1 + np.exp(-length)) / length**2
 
 
-def get_vessel_appearance(appearance: VesselAppearance | Mapping[str, Any] | str | os.PathLike) -> VesselAppearance:
-    """Appearance from itself, its plain form, its JSON file, or the arguments of `measure_vessel_appearance`.
-
-    Raises:
-        DataError: When it cannot be read or measured.
-    """
+def _appearance(appearance: VesselAppearance | Mapping[str, Any] | str | os.PathLike) -> VesselAppearance:
     if isinstance(appearance, VesselAppearance):
         return appearance
     if isinstance(appearance, Mapping):
-        if "dataset_dir" in appearance:
-            return measure_vessel_appearance(**appearance)
         return VesselAppearance.from_dict(appearance)
     return VesselAppearance.load(appearance)
-
-
-def _graph(edges: np.ndarray, cost: np.ndarray, count: int) -> sparse.csr_matrix:
-    return sparse.csr_matrix((cost, (edges[0], edges[1])), shape=(count, count))
 
 
 def _over(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -187,13 +187,14 @@ class RemoveStructures(Transform):
         self.margin, self.rim, self.seed = margin, rim, seed
         self.allow_absent = allow_absent
 
-    def __call__(self, photograph: Any, label: Any, decoys: Any = None) -> torch.Tensor:
+    def __call__(self, photograph: Any, label: Any, decoys: Any = None, seed: int | None = None) -> torch.Tensor:
         """Take the classes out of a photograph.
 
         Args:
             photograph: tensor (C, X, Y), values 0..255.
             label: label map (1, X, Y), class indices.
             decoys: mask (1, X, Y) of places to fill as well, or None.
+            seed: seed of this photograph alone; None for that of the transform.
 
         Returns:
             tensor (C, X, Y) of the photograph's type.
@@ -215,7 +216,7 @@ class RemoveStructures(Transform):
             label_map > 0,
             self.margin,
             self.rim,
-            self.seed,
+            self.seed if seed is None else seed,
             None if decoys is None else np.asarray(decoys)[0] > 0,
         )
         dtype = torch.as_tensor(photograph).dtype
@@ -232,7 +233,6 @@ class RemoveStructuresd(MapTransform):
         classes: names of the classes to take out; None for all but the first two.
         label_key: key of the label map, shape (1, X, Y).
         output_key: keys for the backgrounds.
-        decoy_key: key of a mask (1, X, Y) of places that are filled as well (`RandDecoysd`); None for none.
         margin: see `remove_structures`.
         rim: see `remove_structures`.
         seed: see `remove_structures`.
@@ -253,7 +253,6 @@ class RemoveStructuresd(MapTransform):
         classes: Sequence[str] | None = None,
         label_key: str = "label",
         output_key: KeysCollection = "background",
-        decoy_key: str | None = None,
         margin: float = 3.0,
         rim: float = 8.0,
         seed: int = 0,
@@ -264,15 +263,14 @@ class RemoveStructuresd(MapTransform):
         self.output_keys = (output_key,) if isinstance(output_key, str) else tuple(output_key)
         if len(self.output_keys) != len(self.keys):
             raise ConfigError(f"{len(self.keys)} keys need as many output keys, got {len(self.output_keys)}")
-        self.label_key, self.decoy_key = label_key, decoy_key
+        self.label_key = label_key
         self.remove = RemoveStructures(label_set, classes, margin, rim, seed, allow_absent)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
-        decoys = None if self.decoy_key is None else d[self.decoy_key]
         for key, output_key in self.key_iterator(d, self.output_keys):
             try:
-                d[output_key] = self.remove(d[key], d[self.label_key], decoys)
+                d[output_key] = self.remove(d[key], d[self.label_key])
             except DataError as exception:
                 raise DataError(f"case {d.get('case_id', 'without a case_id')}: {exception}") from exception
         return d

@@ -29,11 +29,11 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 from scipy import ndimage
 
-from ..simulation.smooth_noise import smooth_noise
-from ..simulation.vessel_appearance import LEVEL_OFFSET
 from ..utils.errors import ConfigError, DataError
 from ..utils.label_set import LabelSet, get_label_set
+from ..utils.log_ratio import LEVEL_OFFSET, log_ratio_to_background
 from ..utils.seeding import derive_seed
+from ..utils.smooth_noise import smooth_noise
 from .field_of_view import field_of_view_scale
 from .remove_structures import background_classes, remove_structures
 
@@ -50,13 +50,12 @@ __all__ = [
 ]
 
 _STREAM = 13  # keeps these draws apart from those of other transforms with the same seed and index
-_SOFT = 2.0  # pixels: what lies under a structure is known smoothly only
 _FEATHER = 2.0  # pixels over which the log ratio ends
 _ELASTIC = ((25.0, 0.75), (6.0, 0.22))  # largest shift in pixels, size of the pattern in field radii
 
 
 def structure_log_ratio(
-    photograph: np.ndarray, structures: np.ndarray, field_of_view: np.ndarray, margin: float = 3.0, rim: float = 5.0
+    photograph: np.ndarray, structures: np.ndarray, field_of_view: np.ndarray, margin: float = 3.0, rim: float = 8.0
 ) -> np.ndarray:
     """Logarithm of a photograph over its own background, in a band around its structures.
 
@@ -75,20 +74,15 @@ def structure_log_ratio(
     """
     photograph = np.asarray(photograph, dtype=np.float32)
     structures, inside = np.asarray(structures, dtype=bool), np.asarray(field_of_view, dtype=bool)
-    result = np.zeros(photograph.shape, dtype=np.float32)
     if not (structures & inside).any():
-        return result
+        return np.zeros(photograph.shape, dtype=np.float32)
     background = remove_structures(photograph, structures & inside, inside, margin, rim)
     scale = field_of_view_scale(inside)
     distance = ndimage.distance_transform_edt(~structures) / scale
     depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1] / scale
     band = np.clip((margin + 1 - distance) / _FEATHER, 0, 1)
     weight = band * np.clip((depth - rim) / _FEATHER, 0, 1) * inside
-    cover = np.maximum(ndimage.gaussian_filter(inside.astype(np.float32), _SOFT * scale), 1e-3)
-    for plane, under, over in zip(result, background, photograph):
-        base = ndimage.gaussian_filter(under, _SOFT * scale) / cover
-        plane[:] = weight * np.log((over + LEVEL_OFFSET) / (base + LEVEL_OFFSET))
-    return result
+    return (weight * log_ratio_to_background(photograph, background, inside, scale)).astype(np.float32)
 
 
 def draw_log_ratio(background: Any, log_ratio: Any, label: Any) -> torch.Tensor:
@@ -110,8 +104,8 @@ def draw_log_ratio(background: Any, log_ratio: Any, label: Any) -> torch.Tensor:
     if picture.shape != ratio.shape or inside.shape[1:] != picture.shape[1:]:
         raise DataError(
             f"a background {tuple(picture.shape)}, a log ratio {tuple(ratio.shape)} and a label map "
-            f"{tuple(inside.shape)} (channels, X, Y) do not fit together: they must have one size, and the first two as "
-            "many channels (colours or grey levels)"
+            f"{tuple(inside.shape)} (channels, X, Y) do not fit together: they must have one size, and the first two "
+            "as many channels (colours or grey levels)"
         )
     return ((picture + LEVEL_OFFSET) * ratio.exp() - LEVEL_OFFSET).clamp(0, 255) * inside
 

@@ -25,10 +25,10 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
-from scipy.ndimage import gaussian_filter
 
 from ..utils.errors import DataError
 from ..utils.label_set import LabelSet, get_label_set
+from ..utils.log_ratio import log_ratio_to_background
 from .field_of_view import field_of_view_scale
 from .vessel_geometry import smooth_along, vessel_geometry
 
@@ -45,7 +45,6 @@ class VesselContrast(Transform):
         label_set: label set of the label maps, or its name.
         vessel_class: name of the class of the vessels.
         smooth: standard deviation of the smoothing along the vessel, pixels at a field of view 540 pixels wide.
-        offset: dark level that is added before the ratio is taken, of 255.
         channel: colour channel that is looked at: green, which shows blood best. Grey pictures have one.
     """
 
@@ -56,11 +55,10 @@ class VesselContrast(Transform):
         label_set: str | LabelSet | Mapping[str, Any] = "fundus_vessel",
         vessel_class: str = "vessel",
         smooth: float = 10.0,
-        offset: float = 8.0,
         channel: int = 1,
     ) -> None:
         self.vessel_index = get_label_set(label_set).index(vessel_class)
-        self.smooth, self.offset, self.channel = float(smooth), float(offset), channel
+        self.smooth, self.channel = float(smooth), channel
 
     def __call__(self, photograph: Any, background: Any, label: Any) -> torch.Tensor:
         """
@@ -78,22 +76,20 @@ class VesselContrast(Transform):
         """
         label_map = np.asarray(label)[0]
         pair = np.asarray(photograph), np.asarray(background)
-        plane = [item[min(self.channel, len(item) - 1)].astype(np.float32) for item in pair]
-        if not plane[0].shape == plane[1].shape == label_map.shape:
+        if not pair[0].shape[1:] == pair[1].shape[1:] == label_map.shape:
             raise DataError(
-                f"photograph, background and label map must have one size, not {plane[0].shape}, {plane[1].shape} and "
-                f"{label_map.shape}"
+                f"photograph, background and label map must have one size, not {pair[0].shape[1:]}, "
+                f"{pair[1].shape[1:]} and {label_map.shape}"
             )
+        channels = [min(self.channel, len(item) - 1) for item in pair]
+        over, under = (item[channel : channel + 1] for item, channel in zip(pair, channels))
         inside = label_map > 0
         scale = field_of_view_scale(inside)
         vessel = label_map == self.vessel_index
         geometry = vessel_geometry(vessel)
         if not len(geometry.points):
             return torch.zeros(1, *label_map.shape)
-        # what lies behind a vessel is known smoothly only
-        weight = np.maximum(gaussian_filter(inside.astype(np.float32), 2 * scale), 1e-3)
-        behind = gaussian_filter(plane[1] * inside, 2 * scale) / weight
-        ratio = np.log((plane[0] + self.offset) / (behind + self.offset))
+        ratio = log_ratio_to_background(over, under, inside, scale)[0]
         count = len(geometry.points)
         point = geometry.nearest[vessel]
         sums = np.stack([np.bincount(point, ratio[vessel], count), np.bincount(point, minlength=count)], axis=1)

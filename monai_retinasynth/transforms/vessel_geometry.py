@@ -32,7 +32,7 @@ from scipy.sparse import csgraph
 from skimage.morphology import skeletonize
 
 from ..utils.label_set import LabelSet, get_label_set
-from ..utils.skeleton_points import skeleton_links
+from ..utils.skeleton_points import link_graph, skeleton_links
 from .field_of_view import field_of_view_scale
 
 __all__ = [
@@ -141,8 +141,7 @@ def smooth_along(values: np.ndarray, links: np.ndarray, sigma: float) -> np.ndar
     steps = round(2 * sigma * sigma)
     if not len(result) or not steps or not links.shape[1]:
         return result.copy()
-    ones = np.ones(links.shape[1])
-    pairs = sparse.csr_matrix((ones, (links[0], links[1])), shape=(len(result), len(result)))
+    pairs = link_graph(links, len(result))
     pairs = pairs + pairs.T
     degree = np.asarray(pairs.sum(axis=1)).ravel()
     walk = sparse.diags(0.5 / np.maximum(degree, 1)) @ pairs + sparse.diags(np.where(degree > 0, 0.5, 1.0))
@@ -249,26 +248,22 @@ def _divide(branch: np.ndarray, links: np.ndarray, seed: np.ndarray, segment_len
 def _steps_from(links: np.ndarray, count: int, starts: np.ndarray) -> np.ndarray:
     """Steps along the links from the nearest of the starts to every point."""
     root = np.stack([np.full(len(starts), count), starts])
-    graph = _graph(np.concatenate([links, root], axis=1), count + 1)
+    graph = link_graph(np.concatenate([links, root], axis=1), count + 1)
     return csgraph.dijkstra(graph, directed=False, indices=count, unweighted=True)[:count] - 1
 
 
 def _nearest_seed(links: np.ndarray, count: int, seed: np.ndarray) -> np.ndarray:
     """For every point the seed that is reached first when walking along the links."""
     seeds = np.flatnonzero(seed)
-    graph = _graph(links, count)
+    graph = link_graph(links, count)
     _, _, source = csgraph.dijkstra(
         graph, directed=False, indices=seeds, unweighted=True, min_only=True, return_predecessors=True
     )
     return source
 
 
-def _graph(links: np.ndarray, count: int) -> sparse.csr_matrix:
-    return sparse.csr_matrix((np.ones(links.shape[1]), (links[0], links[1])), shape=(count, count))
-
-
 def _components(links: np.ndarray, count: int) -> np.ndarray:
-    return csgraph.connected_components(_graph(links, count), directed=False)[1]
+    return csgraph.connected_components(link_graph(links, count), directed=False)[1]
 
 
 class VesselGeometryd(MapTransform):

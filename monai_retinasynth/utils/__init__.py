@@ -15,7 +15,7 @@ from __future__ import annotations
 from .atomic_file import atomic_write
 from .checkpoint import checkpoint_digest, load_checkpoint, load_network_weights, recorded_setting, save_checkpoint
 from .chest_organs import CHEST_ORGANS
-from .errors import CheckpointError, ConfigError, DataError, DivergenceError
+from .errors import CheckpointError, ConfigError, DataError, DivergenceError, EmptySectionError
 from .image_io import (
     IMAGE_SUFFIXES,
     convert_image,
@@ -60,6 +60,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DivergenceError",
+    "EmptySectionError",
     "LabelSet",
     "SkeletonPoints",
     "atomic_write",

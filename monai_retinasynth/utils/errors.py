@@ -12,11 +12,15 @@
 
 from __future__ import annotations
 
-__all__ = ["CheckpointError", "ConfigError", "DataError", "DivergenceError"]
+__all__ = ["CheckpointError", "ConfigError", "DataError", "DivergenceError", "EmptySectionError"]
 
 
 class DataError(ValueError):
     """A data set, image, mask or label map that cannot be used as it is."""
+
+
+class EmptySectionError(DataError):
+    """A data set that is whole, but has no case in the section asked for."""
 
 
 class CheckpointError(RuntimeError):

@@ -24,7 +24,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from skimage.morphology import skeletonize
 
-__all__ = ["SkeletonPoints", "central_pixels", "skeleton_links", "skeleton_points"]
+__all__ = ["SkeletonPoints", "central_pixels", "link_graph", "skeleton_links", "skeleton_points"]
 
 _HALF_OF_THE_NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # the other four are these pairs seen from the other side
 
@@ -117,15 +117,17 @@ def skeleton_links(shape: tuple[int, ...], rows: np.ndarray, columns: np.ndarray
     return np.concatenate(pairs, axis=1)
 
 
-def _graph(links: np.ndarray, count: int) -> sparse.csr_matrix:
-    return sparse.csr_matrix((np.ones(links.shape[1], np.float64), (links[0], links[1])), shape=(count, count))
+def link_graph(links: np.ndarray, count: int, cost: np.ndarray | None = None) -> sparse.csr_matrix:
+    """Links (2, m) between so many points as a sparse graph, each at its cost (m,), 1 where none is given."""
+    cost = np.ones(links.shape[1], np.float64) if cost is None else cost
+    return sparse.csr_matrix((cost, (links[0], links[1])), shape=(count, count))
 
 
 def _components(links: np.ndarray, count: int, kept: np.ndarray | None = None) -> np.ndarray:
     """Number of the connected piece of each pixel, when only the kept pixels hang together."""
     if kept is not None:
         links = links[:, kept[links[0]] & kept[links[1]]]
-    return csgraph.connected_components(_graph(links, count), directed=False)[1]
+    return csgraph.connected_components(link_graph(links, count), directed=False)[1]
 
 
 def _along(links: np.ndarray, count: int, on_branch: np.ndarray, spacing: float) -> np.ndarray:
@@ -140,7 +142,7 @@ def _along(links: np.ndarray, count: int, on_branch: np.ndarray, spacing: float)
         return order
     starts = order[np.unique(branch[order], return_index=True)[1]]
     root = np.stack([np.full(len(starts), count), starts])
-    graph = _graph(np.concatenate([links, root], axis=1), count + 1)
+    graph = link_graph(np.concatenate([links, root], axis=1), count + 1)
     steps = csgraph.dijkstra(graph, directed=False, indices=count, unweighted=True)[:count]
     steps[~on_branch] = 0  # from the root, so that the first pixel of a branch is at 1
     length = np.zeros(branch.max() + 1)

@@ -10,6 +10,7 @@
 # limitations under the License.
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import tempfile
@@ -20,19 +21,32 @@ import numpy as np
 from parameterized import parameterized
 
 from monai_retinasynth.data import (
+    SECTIONS,
     FundusDataset,
     check_dataset,
     list_backgrounds,
     load_cases,
     load_datalist,
     refuse_held_out_backgrounds,
+    refuse_held_out_eyes,
     resize_dataset,
+    scale_to_field_of_view,
     write_background_dataset,
     write_datalist,
 )
-from monai_retinasynth.simulation import write_phantom_dataset
+from monai_retinasynth.simulation import VesselAppearance, measure_vessel_appearance, write_phantom_dataset
 from monai_retinasynth.transforms import LoadFundusCased, RemoveStructures
-from monai_retinasynth.utils import CHEST_ORGAN, ConfigError, DataError, read_label_map, read_rgb, write_rgb
+from monai_retinasynth.utils import (
+    CHEST_ORGAN,
+    ConfigError,
+    DataError,
+    read_label_map,
+    read_rgb,
+    write_grey,
+    write_label_map,
+    write_rgb,
+)
+from monai_retinasynth.utils.file_digest import file_digest
 from tests.data.layouts import make_drive
 
 
@@ -88,6 +102,27 @@ class TestBackgroundSet(unittest.TestCase):
         self.assertEqual(first.stat().st_mtime_ns, before)
         with self.assertRaisesRegex(DataError, "other settings"):
             write_background_dataset(self.eyes, copy, margin=5.0, progress=False)
+
+    @parameterized.expand(["images", "labels"])
+    def test_changed_files_are_made_anew(self, kind):
+        eyes, out = self.folder / "eyes", self.folder / "out"
+        shutil.copytree(self.eyes, eyes)
+        write_background_dataset(eyes, out, progress=False)
+        names = sorted(path.name for path in (out / "images").iterdir())
+        kept = (out / "images" / names[1]).stat().st_mtime_ns
+        before = read_rgb(out / "images" / names[0])
+        if kind == "images":
+            write_rgb(eyes / "images" / names[0], read_rgb(eyes / "images" / names[0]) // 2)
+        else:
+            label = read_label_map(eyes / "labels" / names[0], "fundus_vessel")
+            write_label_map(eyes / "labels" / names[0], np.where(np.arange(96) < 60, label, label > 0), "fundus_vessel")
+        write_background_dataset(eyes, out, progress=False)
+        self.assertTrue((read_rgb(out / "images" / names[0]) != before).any())
+        self.assertEqual((out / "images" / names[1]).stat().st_mtime_ns, kept)
+        label = (read_label_map(folder / "labels" / names[0], "fundus_vessel") for folder in (eyes, out))
+        np.testing.assert_array_equal(*label)
+        digest = file_digest(eyes / "images" / names[0])
+        self.assertEqual(load_datalist(out)["training"][0]["provenance"]["photograph_sha256"], digest)
 
     def test_size_and_number(self):
         write_background_dataset(self.eyes, self.folder, num_cases=2, image_size=[64, 48], progress=False)
@@ -166,14 +201,108 @@ class TestRefuseHeldOut(unittest.TestCase):
         with self.assertRaisesRegex(DataError, f"{section} eye"):
             refuse_held_out_backgrounds(out, self.drive)
 
-    def test_copy_of_another_size(self):
+    @parameterized.expand([("resized", True), ("resized", False), ("scaled", True), ("scaled", False)])
+    def test_copy_of_another_size(self, kind, copy_is_run):
+        small, again = self.folder / "small", self.folder / "again"
+        if kind == "resized":
+            resize_dataset(self.drive, small, 64, progress=False)
+            resize_dataset(small, again, 48, progress=False)
+        else:
+            scale_to_field_of_view(self.drive, small, 40, progress=False)
+            scale_to_field_of_view(small, again, 30, progress=False)
+        # names do not matter, nor what the copy is called
+        for folder in (small, again):
+            content = load_datalist(folder)
+            for number, case in enumerate(case for name in SECTIONS for case in content[name]):
+                case["case_id"] = f"eye {number}"
+            write_datalist(folder, {name: content[name] for name in SECTIONS}, "fundus_vessel", "renamed")
+        for number, copy in enumerate((small, again)):
+            of, run = (self.drive, copy) if copy_is_run else (copy, self.drive)
+            out = self.folder / f"backgrounds {number}"
+            write_background_dataset(of, out / "test", section="test", progress=False)
+            with self.assertRaisesRegex(DataError, "test eye"):
+                refuse_held_out_backgrounds(out / "test", run)
+            write_background_dataset(of, out / "training", progress=False)
+            refuse_held_out_backgrounds(out / "training", run)
+
+    def test_copy_without_digests(self):
         out, small = self.folder / "backgrounds", self.folder / "small"
         resize_dataset(self.drive, small, 64, progress=False)
+        content = load_datalist(small)
+        for case in (case for name in SECTIONS for case in content[name]):
+            del case["provenance"]
+        sections = {name: content[name] for name in SECTIONS}
+        write_datalist(small, sections, "fundus_vessel", content["name"], {"provenance": content["provenance"]})
         write_background_dataset(self.drive, out, section="test", progress=False)
         with self.assertRaisesRegex(DataError, "test eye"):  # by name
             refuse_held_out_backgrounds(out, small)
-        write_background_dataset(small, self.folder / "training", progress=False)
-        refuse_held_out_backgrounds(self.folder / "training", self.drive)
+        write_background_dataset(small, self.folder / "of copy", section="test", progress=False)
+        with self.assertRaisesRegex(DataError, "test eye"):
+            refuse_held_out_backgrounds(self.folder / "of copy", self.drive)
+
+    def test_other_eyes_of_the_same_names(self):
+        counts = {"num_training": 2, "num_validation": 1, "num_test": 1, "source": "real", "progress": False}
+        for seed in (0, 1):
+            write_phantom_dataset(str(self.folder / f"seed {seed}"), size=64, seed=seed, **counts)
+        out = self.folder / "backgrounds"
+        write_background_dataset(self.folder / "seed 0", out, section="test", progress=False)
+        self.assertEqual(refuse_held_out_backgrounds(out, self.folder / "seed 1"), out)
+        with self.assertRaisesRegex(DataError, "test eye"):
+            refuse_held_out_backgrounds(out, self.folder / "seed 0")
+        for number, source in enumerate(("seed 0", "seed 1")):  # the layout is all that these have in common
+            for section in ("training", "test"):
+                case = load_cases(self.folder / source, section, val_count=0)[0]
+                part = self.folder / f"pairs {number}" / section
+                write_rgb(part / "image" / "0.png", read_rgb(case["image"]))
+                vessel = read_label_map(case["label"], "fundus_vessel") == 2
+                write_grey(part / "mask" / "0.png", 255 * vessel.astype(np.uint8))
+        pairs = {"section": "test", "val_count": 0, "progress": False}
+        write_background_dataset(self.folder / "pairs 0", self.folder / "of pairs", **pairs)
+        refuse_held_out_backgrounds(self.folder / "of pairs", self.folder / "pairs 1", val_count=0)
+        with self.assertRaisesRegex(DataError, "test eye test_0"):
+            refuse_held_out_backgrounds(self.folder / "of pairs", self.folder / "pairs 0", val_count=0)
+
+    def test_lists_and_dictionaries(self):
+        other, out = self.folder / "other", self.folder / "backgrounds"
+        write_phantom_dataset(str(other), size=64, num_training=2, num_test=1, source="real", progress=False)
+        write_background_dataset(self.drive, out, progress=False)
+        runs = [[self.drive], [other, self.drive], {"dataset_dir": self.drive}, [other, {"dataset_dir": self.drive}]]
+        for run in runs:
+            self.assertEqual(refuse_held_out_backgrounds(out, run), out)
+        for run in (*runs[:2], [other, {"dataset_dir": self.drive, "val_count": 3}]):
+            with self.assertRaisesRegex(DataError, "validation eye 04_training"):
+                refuse_held_out_backgrounds(out, run, val_count=3 if run in runs else 1)
+
+    def test_sections_that_are_not_there_and_ones_that_cannot_be_read(self):
+        out = self.folder / "backgrounds"
+        write_background_dataset(self.drive, out, progress=False)
+        for path in (self.drive / "test" / "1st_manual").iterdir():
+            path.unlink()
+        with self.assertRaisesRegex(DataError, "no mask for"):
+            refuse_held_out_backgrounds(out, self.drive)
+        shutil.rmtree(self.drive / "test")
+        self.assertEqual(refuse_held_out_backgrounds(out, self.drive), out)
+        maps = self.folder / "maps"
+        shutil.copytree(out / "labels", maps)
+        self.assertEqual(refuse_held_out_backgrounds(out, maps), out)
+
+    def test_vessels_measured_on_held_out_eyes(self):
+        eyes, small = self.folder / "eyes", self.folder / "small"
+        write_phantom_dataset(str(eyes), 256, 2, 1, 1, source="real", progress=False)
+        resize_dataset(eyes, small, 128, progress=False)
+        measured = measure_vessel_appearance([{"dataset_dir": str(eyes)}])
+        self.assertEqual([note["case_id"] for note in measured.origin], list(measured.eyes))
+        for run in (eyes, small, [small, self.drive]):
+            self.assertIs(refuse_held_out_eyes(measured, run), measured)
+        plain = measure_vessel_appearance(eyes, section="test").to_dict()
+        held = VesselAppearance.from_dict(json.loads(json.dumps(plain)))
+        self.assertNotIn(str(self.folder), json.dumps(held.to_dict()))
+        for run in (eyes, small):
+            with self.assertRaisesRegex(DataError, "test eye phantom_00003 .*among the eyes whose vessels"):
+                refuse_held_out_eyes(held, run)
+        self.assertIs(refuse_held_out_eyes(held, self.drive), held)
+        with self.assertRaisesRegex(DataError, "does not say which photographs"):
+            refuse_held_out_eyes(dataclasses.replace(measured, origin=()), eyes)
 
     def test_renamed_copy_and_other_sets_of_the_same_names(self):
         out = self.folder / "backgrounds"

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from parameterized import parameterized
+from PIL import Image
 
 from monai_retinasynth.data import (
     check_dataset,
@@ -99,6 +100,19 @@ class TestScaleToFieldOfView(unittest.TestCase):
         for case in load_cases(str(self.scaled), "test"):
             first, other = (read_label_map(c["label"], "fundus_vessel") for c in (case, second[case["case_id"]]))
             np.testing.assert_array_equal(first, other)  # these layouts have the same mask twice
+
+    def test_changed_files_are_made_anew(self):
+        folder = make_chase_db1(self.folder / "CHASE_DB1", children=1)
+        scale_to_field_of_view(folder, self.scaled, 44, all_as_test=True, progress=False)
+        second = self.scaled / "second_observer"
+        stamps = {path.name: path.stat().st_mtime_ns for path in (self.scaled / "images").iterdir()}
+        before = read_label_map(second / "Image_01L.png", "fundus_vessel")
+        with Image.open(folder / "Image_01L_2ndHO.png") as mask:
+            exchanged = Image.fromarray(255 - np.asarray(mask.convert("L")))
+        exchanged.save(folder / "Image_01L_2ndHO.png")
+        scale_to_field_of_view(folder, self.scaled, 44, all_as_test=True, progress=False)
+        self.assertTrue((read_label_map(second / "Image_01L.png", "fundus_vessel") != before).any())
+        self.assertEqual({path.name: path.stat().st_mtime_ns for path in (self.scaled / "images").iterdir()}, stamps)
 
     def test_chosen_training_cases(self):
         make_drive(self.folder / "DRIVE", training=6)

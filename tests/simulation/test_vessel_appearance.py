@@ -25,7 +25,9 @@ from monai_retinasynth.simulation import (
     measure_vessel_appearance,
     write_phantom_dataset,
 )
-from monai_retinasynth.simulation.vessel_appearance import (
+from monai_retinasynth.simulation.vessel_measurement import measure_eyes
+from monai_retinasynth.transforms import PaintVessels
+from monai_retinasynth.transforms.vessel_appearance import (
     DEPTHS,
     RADII,
     RANKS,
@@ -33,8 +35,6 @@ from monai_retinasynth.simulation.vessel_appearance import (
     profile_weights,
     tone_weight,
 )
-from monai_retinasynth.simulation.vessel_measurement import measure_eyes
-from monai_retinasynth.transforms import PaintVessels
 from monai_retinasynth.utils.errors import DataError
 
 
@@ -91,7 +91,8 @@ class TestMeasuring(unittest.TestCase):
 
     def test_large_photographs_are_measured_smaller(self):
         name, photograph, *masks = painted_eyes(0.0)[0]
-        eyes = [(name, np.kron(photograph, np.ones((1, 3, 3))), *(np.kron(mask, np.ones((3, 3))) > 0 for mask in masks))]
+        large = [np.kron(mask, np.ones((3, 3))) > 0 for mask in masks]
+        eyes = [(name, np.kron(photograph, np.ones((1, 3, 3))), *large)]
         found = measure_eyes(eyes).profiles.mean(axis=(0, 1))
         expected = measure_eyes(painted_eyes(0.0)[:1]).profiles.mean(axis=(0, 1))
         np.testing.assert_allclose(found[2:5, :3, 1], expected[2:5, :3, 1], atol=0.06)

@@ -19,10 +19,9 @@ import torch
 from parameterized import parameterized
 from scipy import ndimage
 
-from monai_retinasynth.simulation import FundusPhantom, write_phantom_dataset
-from monai_retinasynth.simulation.vessel_appearance import VesselAppearance
+from monai_retinasynth.simulation import FundusPhantom
 from monai_retinasynth.transforms import PaintVessels, PaintVesselsd, vessel_geometry
-from monai_retinasynth.transforms.paint_vessels import get_vessel_appearance, walk_along_trees
+from monai_retinasynth.transforms.paint_vessels import walk_along_trees
 from monai_retinasynth.utils.errors import ConfigError, DataError
 from tests.simulation.test_vessel_appearance import known_appearance
 
@@ -181,14 +180,11 @@ class TestPaintVesselsd(unittest.TestCase):
         for other in others:
             self.assertGreater(float((other["painted"] - first).abs().max()), 1)
 
-    def test_appearance_from_a_file_or_a_data_set(self):
+    def test_appearance_from_a_file_or_its_plain_form(self):
         with tempfile.TemporaryDirectory() as name:
             path = known_appearance().save(Path(name) / "look.json")
-            self.assertEqual(get_vessel_appearance(str(path)).eyes, ("known",))
-            write_phantom_dataset(Path(name) / "eyes", 256, 2, 0, 0, source="real", progress=False)
-            measured = get_vessel_appearance({"dataset_dir": str(Path(name) / "eyes"), "val_count": 1})
-            self.assertEqual(measured.eyes, ("phantom_00000",))
-            self.assertIsInstance(measured, VesselAppearance)
+            for form in (path, str(path), known_appearance().to_dict()):
+                self.assertEqual(PaintVessels(form).appearance.eyes, ("known",))
 
     def test_bad_input_names_the_case(self):
         background, label, _ = eye(64)

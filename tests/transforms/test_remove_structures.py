@@ -160,12 +160,17 @@ class TestRemoveStructuresTransforms(unittest.TestCase):
         floating = RemoveStructures()(case["image"].float(), case["label"])
         self.assertTrue(floating.is_floating_point())
 
-    def test_decoy_key(self):
+    def test_decoys_and_seed_of_one_photograph(self):
         case = self.case()
-        case["decoys"] = torch.zeros_like(case["label"])
-        case["decoys"][0, 60:100, 30:34] = 1
-        plain, decoyed = RemoveStructuresd()(case), RemoveStructuresd(decoy_key="decoys")(case)
-        self.assertFalse(torch.equal(plain["background"], decoyed["background"]))
+        decoys = torch.zeros_like(case["label"])
+        decoys[0, 60:100, 30:34] = 1
+        remove = RemoveStructures(seed=3)
+        plain = remove(case["image"], case["label"])
+        self.assertFalse(torch.equal(plain, remove(case["image"], case["label"], decoys)))
+        other = remove(case["image"], case["label"], seed=4)
+        self.assertFalse(torch.equal(plain, other))
+        self.assertTrue(torch.equal(RemoveStructures(seed=4)(case["image"], case["label"]), other))
+        self.assertTrue(torch.equal(remove(case["image"], case["label"]), plain))
 
     def test_other_classes_stay(self):
         case = self.case()

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from monai.transforms import Compose
 from parameterized import parameterized
+from scipy import ndimage
 
 from monai_retinasynth.simulation import FundusPhantom
 from monai_retinasynth.transforms import (
@@ -25,6 +26,7 @@ from monai_retinasynth.transforms import (
     draw_log_ratio,
     structure_log_ratio,
 )
+from monai_retinasynth.transforms.field_of_view import field_of_view_scale
 from monai_retinasynth.transforms.remove_structures import remove_structures
 from monai_retinasynth.utils.errors import ConfigError, DataError
 
@@ -47,6 +49,14 @@ class TestLogRatio(unittest.TestCase):
         error, missing = (np.abs(picture - image.numpy())[:, within].mean() for picture in (drawn, background))
         self.assertLess(error, 0.45 * missing)
         self.assertEqual(float(np.abs(ratio[:, ~inside]).max()), 0)
+
+    def test_nothing_is_taken_from_the_rim_that_backgrounds_fill(self):
+        image, label = eye()
+        vessel, inside = label[0].numpy() == 2, label[0].numpy() > 0
+        depth = ndimage.distance_transform_edt(inside) / field_of_view_scale(inside)
+        taken = np.abs(structure_log_ratio(image.numpy(), vessel, inside)).max(axis=0) > 0
+        self.assertTrue((taken & (depth < 12)).any())
+        self.assertFalse((taken & (depth < 8)).any())
 
     def test_no_structures(self):
         image, label = eye(64)

@@ -35,10 +35,7 @@ from scipy.ndimage import gaussian_filter
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import DataError
 
-__all__ = ["LEVEL_OFFSET", "VesselAppearance", "profile_depth", "profile_weights", "tone_weight"]
-
-#: grey levels added before a ratio is taken, so that it is bounded and noise in the dark does not count
-LEVEL_OFFSET = 8.0
+__all__ = ["VesselAppearance", "profile_depth", "profile_weights", "tone_weight"]
 
 #: half widths in pixels, at a field of view of 540 pixels, for which profiles are known
 RADII = (0.6, 1.0, 1.5, 2.2, 3.2, 4.8, 7.0)
@@ -46,6 +43,8 @@ RADII = (0.6, 1.0, 1.5, 2.2, 3.2, 4.8, 7.0)
 DEPTHS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
 #: ranks among vessels of the same width, for which factors are known
 RANKS = tuple(round(0.025 + 0.05 * step, 3) for step in range(20))
+#: length in pixels of the pieces whose factors are compared
+SEGMENT = 24.0
 _SOFT = 0.6  # pixels
 _TONES = (0.25, 0.75)  # ranks of a light and of a dark vessel
 
@@ -65,6 +64,8 @@ class VesselAppearance:
         length: pixels along a vessel over which the rest of what goes on along it falls to 1 / e.
         persistence: (R,) float32, share of the variance that goes on along a vessel at all, by half width; what does
             not changes within a few pixels.
+        origin: the photographs that were measured, dictionaries of `photograph_notes` with the `data_set` beside, by
+            which `refuse_held_out_eyes` finds them again; empty for photographs in memory.
     """
 
     eyes: tuple[str, ...]
@@ -73,9 +74,11 @@ class VesselAppearance:
     tree_share: float
     length: float
     persistence: np.ndarray
+    origin: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eyes", tuple(str(eye) for eye in self.eyes))
+        object.__setattr__(self, "origin", tuple(dict(note) for note in self.origin))
         for name in ("profiles", "factors", "persistence"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float32))
         for name in ("tree_share", "length"):
@@ -140,6 +143,7 @@ class VesselAppearance:
             "tree_share": round(self.tree_share, 4),
             "length": round(self.length, 2),
             "persistence": _rounded(self.persistence),
+            "origin": [dict(note) for note in self.origin],
         }
 
     @classmethod
@@ -151,14 +155,15 @@ class VesselAppearance:
         """
         nodes = {"format": _FORMAT, "radii": list(RADII), "depths": list(DEPTHS), "ranks": list(RANKS)}
         other = [name for name, value in nodes.items() if data.get(name) != value]
-        missing = [field.name for field in fields(cls) if field.name not in data]
+        names = [field.name for field in fields(cls) if field.name != "origin"]
+        missing = [name for name in names if name not in data]
         if other or missing:
             raise DataError(
                 f"not an appearance of vessels as this version measures it ({', '.join(other + missing)} missing or "
                 "different). Measure it again with measure_vessel_appearance"
             )
         try:
-            return cls(**{field.name: data[field.name] for field in fields(cls)})
+            return cls(**{name: data[name] for name in names}, origin=data.get("origin", ()))
         except (TypeError, ValueError) as exception:
             if isinstance(exception, DataError):
                 raise
