@@ -19,13 +19,13 @@ training: a copy of a test photograph, all copies but the first where the grades
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..utils.errors import DataError
+from ..utils.file_digest import file_digest
 from ..utils.image_io import list_images
 from ..utils.retinopathy_grade import check_grade
 from .hold_out_by_grade import hold_out_by_grade
@@ -100,10 +100,10 @@ def _read(
             f"exclude names {', '.join(unknown)}, but there is no such photograph in {root / _PHOTOGRAPHS} / "
             f"{_PARTS['training'][0]}; give names of grading photographs of the training set, such as IDRiD_118"
         )
-    test_files = {_digest(case["image"]): Path(case["image"]).stem for case in test}
+    test_files = {file_digest(case["image"]): Path(case["image"]).stem for case in test}
     copies: dict[str, list[dict[str, Any]]] = {}
     for case in training:
-        copies.setdefault(_digest(case["image"]), []).append(case)
+        copies.setdefault(file_digest(case["image"]), []).append(case)
     kept, left_out = [], []
     for digest, same in copies.items():
         for case in same:
@@ -201,7 +201,3 @@ def _whole_number(text: str) -> int | str:
         return int(text)
     except ValueError:
         return text
-
-
-def _digest(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -19,7 +19,6 @@ grade, and a test eye can be kept out of a training on the other part.
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -32,6 +31,7 @@ from tqdm import tqdm
 
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import DataError
+from ..utils.file_digest import file_digest
 from ..utils.image_io import list_images, open_image
 from .idrid_grading import read_idrid_grading_table
 
@@ -241,7 +241,7 @@ def leaking_grading_cases(
     linked = read_idrid_links(idrid_dir, links, min_correlation)
     files: dict[str, set[tuple[str, str]]] = {}
     for section, path in _list_photographs(_part_folder(idrid_dir, _GRADING)):
-        files.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), set()).add((section, path.stem))
+        files.setdefault(file_digest(path), set()).add((section, path.stem))
     copies = {key: same for same in files.values() for key in same}
     leaks: dict[tuple[str, str], set[str]] = {("training", "test"): set(), ("test", "training"): set()}
     trained: set[str] = set()

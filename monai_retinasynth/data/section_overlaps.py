@@ -12,15 +12,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-__all__ = ["section_overlaps"]
+from ..utils.file_digest import file_digest
 
-_READ_BYTES = 1 << 20
+__all__ = ["section_overlaps"]
 
 
 def section_overlaps(
@@ -40,7 +39,7 @@ def section_overlaps(
         a sentence for each pair, with both sections and paths; a pair that is found in two ways is named once.
     """
     entries = [
-        (section, case, os.path.realpath(case.get("image") or case.get("label") or case["vessel"]))
+        (section, case, os.path.realpath(_file(case)))
         for section, cases in cases_by_section.items()
         for case in cases
     ]
@@ -65,6 +64,14 @@ def section_overlaps(
     return list(found.values())
 
 
+def _file(case: Mapping[str, Any]) -> str:
+    """The photograph of a case, or what else it has."""
+    for key in ("image", "label", "vessel"):
+        if case.get(key):
+            return case[key]
+    return next(iter(case["masks"].values()))
+
+
 def _across(entries: Sequence[tuple[str, Any, Any]], values: Sequence[Hashable | None]) -> Iterator[tuple[int, int]]:
     """Pairs of entries of different sections that have the same value."""
     places: dict[Hashable, list[int]] = {}
@@ -82,16 +89,8 @@ def _digests(photographs: Sequence[tuple[str, str]]) -> dict[str, str]:
         if os.path.isfile(path):  # a missing one is a problem of its own
             by_size.setdefault(os.path.getsize(path), {}).setdefault(path, set()).add(section)
     return {
-        path: _digest(path)
+        path: file_digest(path)
         for paths in by_size.values()
         if len(paths) > 1 and len(set().union(*paths.values())) > 1
         for path in paths
     }
-
-
-def _digest(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

@@ -54,7 +54,7 @@ class TestSectionOverlaps(unittest.TestCase):
             "training": [self.case("a", b"1"), self.case("b", b"2"), self.case("c", b"333")],
             "test": [self.case("d", b"444"), self.case("e", b"55")],
         }
-        with mock.patch.object(module, "_digest", wraps=module._digest) as digest:
+        with mock.patch.object(module, "file_digest", wraps=module.file_digest) as digest:
             self.assertEqual(section_overlaps(cases), [])
         self.assertEqual(sorted(Path(call.args[0]).name for call in digest.call_args_list), ["c", "d"])
 
@@ -62,6 +62,12 @@ class TestSectionOverlaps(unittest.TestCase):
         cases = {"training": [self.case("a", b"1")], "test": [{**self.case("b", b"2"), "case_id": "a"}]}
         self.assertEqual(len(section_overlaps(cases)), 1)
         self.assertEqual(section_overlaps(cases, compare_names=False), [])
+
+    def test_masks_only(self):
+        (self.root / "heart.png").write_bytes(b"1")
+        case = {"masks": {"heart": str(self.root / "heart.png")}, "case_id": "a"}
+        (text,) = section_overlaps({"training": [case], "test": [{**case, "case_id": "b"}]})
+        self.assertIn("heart.png is the label map of a case in training and of one in test", text)
 
     def test_missing_photograph(self):
         cases = {name: [self.case(name, b"1")] for name in ("training", "test")}
