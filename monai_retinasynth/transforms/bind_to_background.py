@@ -19,6 +19,7 @@ import torch
 from monai.transforms import MapTransform, Transform
 
 from ..utils.errors import DataError
+from ..utils.log_ratio import LEVEL_OFFSET
 
 __all__ = ["BindToBackground", "BindToBackgroundD", "BindToBackgroundDict", "BindToBackgroundd"]
 
@@ -36,7 +37,7 @@ class BindToBackground(Transform):
         steepness: the share is 1 where the band is 1 / steepness or more, and falls to 0 with it.
     """
 
-    def __init__(self, offset: float = 8.0, steepness: float = 1.5) -> None:
+    def __init__(self, offset: float = LEVEL_OFFSET, steepness: float = 1.5) -> None:
         self.offset = offset
         self.steepness = steepness
 
@@ -77,7 +78,7 @@ class BindToBackgroundd(MapTransform):
         keys: Any = "image",
         background_key: str = "background",
         geometry_key: str = "geometry",
-        offset: float = 8.0,
+        offset: float = LEVEL_OFFSET,
         steepness: float = 1.5,
         allow_missing_keys: bool = False,
     ) -> None:

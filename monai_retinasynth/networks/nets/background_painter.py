@@ -19,6 +19,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ...utils.log_ratio import LEVEL_OFFSET
+
 __all__ = ["BackgroundPainter"]
 
 
@@ -29,7 +31,8 @@ class BackgroundPainter(nn.Module):
 
         y = (b + offset) * exp(w * max_log_ratio * tanh(g)) - offset
 
-    Outside the band the photograph is the background, to the last bit: the generator cannot shift the colour of the eye.
+    Outside the band the photograph is the background, to the last bit: the generator cannot shift the colour of the
+    eye.
 
     Args:
         network: generator of `image_channels` channels, with or without styles and noise; its output activation must
@@ -54,7 +57,11 @@ class BackgroundPainter(nn.Module):
     __constants__ = ("takes_style", "takes_noise")
 
     def __init__(
-        self, network: nn.Module, image_channels: int = 3, max_log_ratio: float = 2.0, offset: float = 8.0 / 255.0
+        self,
+        network: nn.Module,
+        image_channels: int = 3,
+        max_log_ratio: float = 2.0,
+        offset: float = LEVEL_OFFSET / 255.0,
     ) -> None:
         super().__init__()
         name = type(network).__name__
