@@ -206,9 +206,10 @@ class BackgroundLibrary:
         if abs(zoom - 1) <= _SAME_SIZE:
             return background
         zoom = round(zoom / 0.02) * 0.02 if zoom > 0.2 else zoom  # sizes of one camera vary a little
-        if number not in self._resized or self._resized[number][0] != zoom:
-            self._resized[number] = (zoom, zoomed(background, zoom))
-        return self._resized[number][1]
+        kept = self._resized.get(number)  # once: other threads may put another size there at any time
+        if kept is None or kept[0] != zoom:
+            kept = self._resized[number] = (zoom, zoomed(background, zoom))
+        return kept[1]
 
     def _corner(
         self,

@@ -87,8 +87,8 @@ class DecoyBackgroundsd(MapTransform):
         super().__init__(keys)
         if num_variants < 1 or not len(decoy_labels):
             raise ConfigError(
-                f"{num_variants} backgrounds an eye, with decoys from {len(decoy_labels)} label maps: both must be 1 or "
-                "more"
+                f"{num_variants} backgrounds an eye, with decoys from {len(decoy_labels)} label maps: both must be 1 "
+                "or more"
             )
         self.decoy_labels = decoy_labels
         self.label_key, self.output_key, self.name_key = label_key, output_key, name_key
@@ -102,10 +102,9 @@ class DecoyBackgroundsd(MapTransform):
             variants = []
             for variant in range(self.num_variants):
                 seed = derive_seed(self.seed, _STREAM, zlib.crc32(name.encode()), variant)
-                self.remove.seed = seed % 2**31
                 decoys = self._decoys(d[self.label_key], np.random.default_rng(seed))
                 try:
-                    variants.append(self.remove(d[key], d[self.label_key], decoys))
+                    variants.append(self.remove(d[key], d[self.label_key], decoys, seed % 2**31))
                 except DataError as exception:
                     raise DataError(f"case {name or 'without a case_id'}: {exception}") from exception
             d[self.output_key] = torch.cat(variants)

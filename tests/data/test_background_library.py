@@ -90,6 +90,21 @@ class TestBackgroundLibrary(unittest.TestCase):
         middle = 60 + 0.1 * np.where(mirrored, 107 - 53 + np.array(shift), 54 - np.array(shift))
         np.testing.assert_allclose(fitted.image[:2, 54, 54].numpy(), middle, atol=2)
 
+    def test_threads_that_want_other_sizes(self):
+        class Raced(dict):
+            """Another thread puts another size there at once."""
+
+            def __setitem__(self, key, value):
+                super().__setitem__(key, (value[0] + 1, None))
+
+        backgrounds = write_backgrounds(self.folder, [arcade()])
+        label = torch.from_numpy(arcade(160, radius=70))[None]
+        library = BackgroundLibrary(backgrounds)
+        expected = library.fit(label, seed=0).image
+        self.assertTrue(library._resized)
+        library._resized = Raced()
+        self.assertTrue(torch.equal(library.fit(label, seed=0).image, expected))
+
     def test_every_pixel_of_the_field_of_view_and_none_outside(self):
         library = BackgroundLibrary(write_backgrounds(self.folder, [arcade(), arcade()]))
         for seed in range(6):

@@ -57,6 +57,12 @@ class TestDecoyBackgrounds(unittest.TestCase):
         self.assertFalse(torch.equal(first, other))
         self.assertFalse(torch.equal(first, self.made(seed=1)))
 
+    def test_calls_leave_nothing_behind(self):
+        transform = DecoyBackgroundsd(decoy_labels=self.labels[1:])
+        before = dict(vars(transform.remove))
+        transform(self.case)
+        self.assertEqual(vars(transform.remove), before)  # it is shared by threads that fill a cache
+
     def test_decoys_of_another_size(self):
         large = [torch.nn.functional.interpolate(self.labels[1][None], size=(120, 130))[0]]
         made = DecoyBackgroundsd(decoy_labels=large, num_variants=1)(self.case)["background"]
