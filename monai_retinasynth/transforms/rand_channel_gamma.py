@@ -12,14 +12,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import RandomizableTransform
 
 from ..utils.errors import ConfigError
+from .rand_array import RandArrayd
 
 __all__ = ["RandChannelGamma", "RandChannelGammaD", "RandChannelGammaDict", "RandChannelGammad"]
 
@@ -53,7 +54,7 @@ class RandChannelGamma(RandomizableTransform):
         return image.clamp(min=0) ** torch.as_tensor(powers, dtype=image.dtype, device=image.device)[:, None, None]
 
 
-class RandChannelGammad(MapTransform, RandomizableTransform):
+class RandChannelGammad(RandArrayd):
     """Dictionary form of `RandChannelGamma`.
 
     Args:
@@ -70,23 +71,7 @@ class RandChannelGammad(MapTransform, RandomizableTransform):
         prob: float = 1.0,
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
-        self.transform = RandChannelGamma(gamma, prob)
-
-    def set_random_state(
-        self, seed: int | None = None, state: np.random.RandomState | None = None
-    ) -> RandChannelGammad:
-        """Seed this transform and the array transform that it calls."""
-        super().set_random_state(seed, state)
-        self.transform.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, RandChannelGamma(gamma, prob), allow_missing_keys)
 
 
 RandChannelGammaD = RandChannelGammaDict = RandChannelGammad

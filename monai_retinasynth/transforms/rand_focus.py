@@ -12,16 +12,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from monai.config import KeysCollection
 from monai.networks.layers import gaussian_1d
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import RandomizableTransform
 
 from ..utils.errors import ConfigError
+from .rand_array import RandArrayd
 
 __all__ = ["RandFocus", "RandFocusD", "RandFocusDict", "RandFocusd"]
 
@@ -86,7 +86,7 @@ def _blurred(image: torch.Tensor, sigma: float) -> torch.Tensor:
     return F.conv2d(F.conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))[:, 0]
 
 
-class RandFocusd(MapTransform, RandomizableTransform):
+class RandFocusd(RandArrayd):
     """Dictionary form of `RandFocus`.
 
     Args:
@@ -109,21 +109,7 @@ class RandFocusd(MapTransform, RandomizableTransform):
         mask_sigma: float = 1.0,
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, 1.0)
-        self.transform = RandFocus(blur, sharpen, blur_prob, sharpen_prob, mask_sigma)
-
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandFocusd:
-        """Seed this transform and the array transform that it calls."""
-        super().set_random_state(seed, state)
-        self.transform.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, RandFocus(blur, sharpen, blur_prob, sharpen_prob, mask_sigma), allow_missing_keys)
 
 
 RandFocusD = RandFocusDict = RandFocusd

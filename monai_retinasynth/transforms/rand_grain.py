@@ -12,15 +12,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import RandomizableTransform
 
 from ..utils.errors import ConfigError
+from .rand_array import RandArrayd
 
 __all__ = ["RandGrain", "RandGrainD", "RandGrainDict", "RandGraind"]
 
@@ -74,7 +72,7 @@ class RandGrain(RandomizableTransform):
         return image + noise.to(image)
 
 
-class RandGraind(MapTransform, RandomizableTransform):
+class RandGraind(RandArrayd):
     """Dictionary form of `RandGrain`.
 
     Args:
@@ -95,21 +93,7 @@ class RandGraind(MapTransform, RandomizableTransform):
         prob: float = 1.0,
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
-        self.transform = RandGrain(sd, coarse_size, nodes, prob)
-
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandGraind:
-        """Seed this transform and the array transform that it calls."""
-        super().set_random_state(seed, state)
-        self.transform.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, RandGrain(sd, coarse_size, nodes, prob), allow_missing_keys)
 
 
 RandGrainD = RandGrainDict = RandGraind
