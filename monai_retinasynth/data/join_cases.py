@@ -58,4 +58,6 @@ def _prefixes(folders: Sequence[Path]) -> Iterator[dict[Path, str]]:
     for depth in range(1, max(map(len, parts.values()), default=0) + 1):
         yield {folder: "_".join((*own[-depth:], "")) for folder, own in parts.items()}
     for width in range(1, 100):  # folders such as a_b/c and a/b_c, or cases that are called like another folder's
-        yield {folder: f"{'_'.join(own[-1:])}_{number:0{width}d}_" for number, (folder, own) in enumerate(parts.items())}
+        yield {
+            folder: f"{'_'.join(own[-1:])}_{number:0{width}d}_" for number, (folder, own) in enumerate(parts.items())
+        }

@@ -55,7 +55,8 @@ class FundusPhantom:
         lesion_amounts: amounts of lesions by grade, in place of those of `LESION_AMOUNTS`; grades that it does not name
             keep theirs. A mapping from JSON may have its grades as text.
         view: what the photographer centres on, `"macula"` (DRIVE, screening) or `"disc"` (CHASE_DB1).
-        field_degrees: visual angle of the field of view, 30 to 45 degrees: a narrower one shows less of the eye, larger.
+        field_degrees: visual angle of the field of view, 30 to 45 degrees: a narrower one shows less of the eye, and
+            that larger.
 
     Raises:
         ConfigError: when the size is too small or not one or two whole numbers, the label set is another one, a grade
@@ -78,7 +79,7 @@ class FundusPhantom:
         if view not in VIEWS:
             raise ConfigError(f"view must be one of {list(VIEWS)}, got {view!r}")
         if isinstance(field_degrees, str) or not 30.0 <= field_degrees <= _FIELD_DEGREES:
-            raise ConfigError(f"field_degrees must lie between 30 and {_FIELD_DEGREES:g} degrees, got {field_degrees!r}")
+            raise ConfigError(f"field_degrees must be 30 to {_FIELD_DEGREES:g} degrees, got {field_degrees!r}")
         if label_set not in (FUNDUS_VESSEL.name, FUNDUS_LESION.name):
             raise ConfigError(
                 f"the phantom draws the label sets {FUNDUS_VESSEL.name!r} and {FUNDUS_LESION.name!r}, got {label_set!r}"

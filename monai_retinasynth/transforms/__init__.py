@@ -55,15 +55,8 @@ from .dot_map import (
     find_dots,
     label_map_to_dots,
 )
-from .field_of_view import (
-    DeriveFieldOfViewD,
-    DeriveFieldOfViewd,
-    DeriveFieldOfViewDict,
-    derive_field_of_view,
-    field_of_view_scale,
-)
+from .field_of_view import DeriveFieldOfViewD, DeriveFieldOfViewd, DeriveFieldOfViewDict, derive_field_of_view
 from .fill_field_of_view import FillFieldOfView, FillFieldOfViewD, FillFieldOfViewd, FillFieldOfViewDict
-from .fill_holes import fill_holes
 from .fit_background import FitBackgroundD, FitBackgroundd, FitBackgroundDict
 from .fit_image import (
     ExpandImageD,
@@ -103,7 +96,7 @@ from .fundus_reader import FundusReader
 from .link_thin_class import link_thin_class
 from .load_fundus_case import LoadFundusCaseD, LoadFundusCased, LoadFundusCaseDict
 from .load_organ_masks import LoadOrganMasksD, LoadOrganMasksd, LoadOrganMasksDict
-from .mark_hard_pixels import MarkHardPixelsD, MarkHardPixelsd, MarkHardPixelsDict, mean_class_losses, pixel_losses
+from .mark_hard_pixels import MarkHardPixelsD, MarkHardPixelsd, MarkHardPixelsDict
 from .move_structure import mirror_disc, move_disc
 from .paint_vessels import PaintVessels, PaintVesselsD, PaintVesselsd, PaintVesselsDict
 from .radiograph_reader import RadiographReader, read_class_indices, read_radiograph
@@ -295,16 +288,12 @@ __all__ = [
     "draw_log_ratio",
     "expand_class_probabilities",
     "expand_image",
-    "field_of_view_scale",
-    "fill_holes",
     "find_dots",
     "label_map_to_dots",
     "link_thin_class",
-    "mean_class_losses",
     "mirror_disc",
     "move_disc",
     "organ_masks",
-    "pixel_losses",
     "read_class_indices",
     "read_radiograph",
     "reduce_image",

@@ -15,7 +15,8 @@ import unittest
 import numpy as np
 import torch
 
-from monai_retinasynth.transforms import DeriveFieldOfViewd, derive_field_of_view, field_of_view_scale
+from monai_retinasynth.transforms import DeriveFieldOfViewd, derive_field_of_view
+from monai_retinasynth.transforms.field_of_view import field_of_view_scale
 from monai_retinasynth.utils import DataError, from_picture, read_mask, read_rgb
 from tests.real_data import data_root
 

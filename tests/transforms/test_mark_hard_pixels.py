@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from monai_retinasynth.transforms import MarkHardPixelsd, mean_class_losses, pixel_losses
+from monai_retinasynth.transforms import MarkHardPixelsd
+from monai_retinasynth.transforms.mark_hard_pixels import mean_class_losses, pixel_losses
 from monai_retinasynth.utils.checkpoint import save_checkpoint
 from monai_retinasynth.utils.errors import CheckpointError, ConfigError
 
