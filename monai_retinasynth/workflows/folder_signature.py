@@ -22,6 +22,7 @@ from typing import Any
 from ..data.cases import detect_layout, load_cases
 from ..data.datalist import DATALIST_NAME
 from ..data.grading_list import GRADING_LIST_NAME, load_graded_cases
+from ..data.second_observer import second_observer_cases
 from ..transforms.radiograph_reader import DICOM_SUFFIXES, NIFTI_SUFFIXES
 from ..utils.errors import DataError
 from ..utils.image_io import IMAGE_SUFFIXES
@@ -40,10 +41,11 @@ _WRITTEN_NAMES = (RECORD_NAME, DATALIST_NAME, GRADING_LIST_NAME)
 def folder_signature(folder: str | os.PathLike) -> str:
     """Digest of the data in `folder`: names, sizes and beginnings of the files that its cases name.
 
-    Of a data set, these are the files of the cases of all its sections, and the lists themselves (`datalist.json`,
-    `grading.json`) without how they are written. Of another folder (label maps, originals that are yet to be prepared)
-    they are the pictures and CSV tables in it and its sub-folders. Notes, hidden files, what operating systems leave behind, and
-    sub-folders with results or with prepared cases do not count, so that they may be put beside the data.
+    Of a data set, these are the files of the cases of all its sections, the masks of a second observer, and the lists
+    themselves (`datalist.json`, `grading.json`) without how they are written. Of another folder (label maps, originals
+    that are yet to be prepared) they are the pictures and CSV tables in it and its sub-folders. Notes, hidden files,
+    what operating systems leave behind, and sub-folders with results or with prepared cases do not count, so that they
+    may be put beside the data.
 
     Args:
         folder: the folder, whether a data set or not.
@@ -81,6 +83,8 @@ def _data_files(root: Path) -> list[Path]:
             if layout == "label_maps":
                 return sorted(_files_like_data(root))
             for case in load_cases(root, "all", layout, val_count=0, partial_grades=True):
+                found.update(_paths(case))
+            for case in second_observer_cases(root, "all", layout, val_count=0).values():
                 found.update(_paths(case))
     except DataError:
         return sorted(_files_like_data(root))

@@ -64,7 +64,9 @@ def make_grading(root: Path) -> Path:
 LAYOUTS = [
     ("drive", make_drive, "training/1st_manual/03_manual1.gif"),
     ("drive_fov", make_drive, "test/mask/01_test_mask.gif"),
+    ("drive_second_observer", make_drive, "test/2nd_manual/01_manual2.gif"),
     ("chase_db1", make_chase_db1, "Image_01L.jpg"),
+    ("chase_db1_second_observer", make_chase_db1, "Image_01L_2ndHO.png"),
     ("paired_folders", make_paired_folders, "test/mask/0.png"),
     ("datalist", make_synthetic, "labels/synthetic_00001.png"),
     ("label_maps", make_label_maps, "a.png"),
