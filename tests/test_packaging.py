@@ -134,6 +134,17 @@ class TestVersionAndMetadata(unittest.TestCase):
             self.assertIn(requirement.name, pinned)
             self.assertTrue(requirement.specifier.contains(pinned[requirement.name]), str(requirement))
 
+    def test_imports_run_one_way(self):
+        above = {"utils": "", "transforms": "data|simulation|metrics|engines|handlers|workflows"}
+        above["data"] = "simulation|metrics|engines|handlers|workflows"
+        above["simulation"] = "metrics|engines|handlers|workflows"
+        for room, others in above.items():
+            pattern = re.compile(rf"^\s*from \.\.(?:{others or '[a-z]'})", re.MULTILINE)
+            for path in (PACKAGE / room).rglob("*.py"):
+                text = path.read_text(encoding="utf-8")
+                text = re.sub(r"^if TYPE_CHECKING:\n(?:    .*\n)+", "", text, flags=re.MULTILINE)
+                self.assertNotRegex(text, pattern, str(path))
+
     def test_imports_only_what_is_declared(self):
         distributions = {"ignite": "pytorch-ignite", "PIL": "pillow", "skimage": "scikit-image"}
         distributions["sklearn"] = "scikit-learn"

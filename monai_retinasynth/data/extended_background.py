@@ -29,11 +29,19 @@ __all__ = ["ExtendedBackground", "extend_background", "field_of_view_centre", "t
 
 @dataclass
 class ExtendedBackground:
-    """A background that reaches beyond its field of view: the picture, where it holds, the centre, the scale."""
+    """A background that reaches beyond its field of view.
+
+    Args:
+        case_id: the eye that it comes from.
+        image: uint8, shape (C, X, Y).
+        covered: bool, shape (X, Y): where the picture holds.
+        centre: centre of the field of view along X and Y, in pixels.
+        scale: its diameter over 540 pixels.
+    """
 
     case_id: str
-    image: np.ndarray  # uint8 (C, X, Y)
-    covered: np.ndarray  # bool (X, Y)
+    image: np.ndarray
+    covered: np.ndarray
     centre: tuple[float, float]
     scale: float
 

@@ -26,6 +26,7 @@ from torch import nn
 from .._version import __version__
 from .atomic_file import atomic_write
 from .errors import CheckpointError
+from .file_digest import file_digest
 
 __all__ = [
     "INFO_KEY",
@@ -196,7 +197,7 @@ def checkpoint_digest(path: str | os.PathLike) -> str:
     """
     if not os.path.isfile(path):
         raise CheckpointError(f"checkpoint not found: {path}; train first, or give its path with --checkpoint")
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    return file_digest(path)[:16]
 
 
 def recorded_setting(path: str | os.PathLike, name: str) -> Any:

@@ -23,7 +23,7 @@ from monai_retinasynth.simulation import FundusPhantom
 from monai_retinasynth.transforms import PaintVessels, PaintVesselsd, vessel_geometry
 from monai_retinasynth.transforms.paint_vessels import walk_along_trees
 from monai_retinasynth.utils.errors import ConfigError, DataError
-from tests.simulation.test_vessel_appearance import known_appearance
+from tests.transforms.test_vessel_appearance import known_appearance
 
 
 def eye(size: int = 270, index: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
