@@ -55,6 +55,13 @@ _SLOW_RADIUS = 2.0  # pixels, half width from which on lengths grow with it
 _SMOOTH = 3.0  # pixels along the centre line
 _VARIATION_SIZE = 0.5  # field radii
 _BEHIND = 0.4  # share of the log ratio of the lighter of two vessels that cross
+# how far looks of one picture go at a `look_range` of 1
+_CONTRAST_SD, _COLOUR_SD = 0.25, 0.12  # in logarithms, of all vessels and of each colour channel
+_MEAN_CONTRAST = 1.1
+_FAINTEST = (0.2, 0.6)  # contrast that the faintest vessels keep, drawn from this range, relative to the mean
+_REFLEX = {_ARTERY: 0.9, _VEIN: 0.45}  # most that the central light reflex takes of the log ratio on the centre line
+_REFLEX_WIDTH = (0.45, 0.85)  # depth over half width at which the reflex begins and is whole
+_REFLEX_RADII = (1.2, 2.4)  # half width in pixels from which on a reflex is seen, and seen whole
 
 
 class PaintVessels(Transform):
@@ -67,9 +74,12 @@ class PaintVessels(Transform):
         vessel_class: name of the class of the vessels.
         variation: standard deviation of the slow change of contrast over the picture, in logarithms.
         strength: contrast relative to the eyes measured.
+        look_range: how far the look of a picture's vessels may depart from that of the eyes measured: 0 not at all, 1 as
+            far as those of an unknown camera might. Drawn anew for each picture are the contrast of all vessels, that
+            of each colour channel, how faint the faintest are, and the central light reflex of arteries and veins.
 
     Raises:
-        ConfigError: When `variation` or `strength` is negative.
+        ConfigError: When `variation`, `strength` or `look_range` is negative, or `look_range` above 1.
         DataError: When the appearance cannot be read, or the label set has no such class.
     """
 
@@ -82,12 +92,15 @@ class PaintVessels(Transform):
         vessel_class: str = "vessel",
         variation: float = 0.08,
         strength: float = 1.0,
+        look_range: float = 0.0,
     ) -> None:
         if variation < 0 or strength < 0:
             raise ConfigError(f"variation and strength must not be negative, got {variation} and {strength}")
+        if not 0 <= look_range <= 1:
+            raise ConfigError(f"look_range lies between 0 (as measured) and 1 (unknown cameras), got {look_range}")
         self.vessel_index = get_label_set(label_set).index(vessel_class)
         self.appearance = _appearance(appearance)
-        self.variation, self.strength = float(variation), float(strength)
+        self.variation, self.strength, self.look_range = float(variation), float(strength), float(look_range)
 
     def __call__(self, background: Any, label: Any, seed: int = 0, trees: Any = None) -> torch.Tensor:
         """Paint.
@@ -145,6 +158,9 @@ class PaintVessels(Transform):
             total = layers[0]
             for layer in layers[1:]:
                 total = _over(total, layer)
+        if self.look_range:
+            drawn = rng.normal(0, _CONTRAST_SD) + rng.normal(0, _COLOUR_SD, (len(total), 1, 1))
+            total *= np.exp(self.look_range * (np.log(_MEAN_CONTRAST) + drawn)).astype(np.float32)
         if self.variation and vessel.any():
             x, y = ((np.arange(size) - (size - 1) / 2) / (270 * scale) for size in vessel.shape)
             total *= np.exp(self.variation * smooth_noise(y, x, _VARIATION_SIZE, rng))
@@ -166,7 +182,14 @@ class PaintVessels(Transform):
         point = geometry.nearest[near]
         depth = profile_depth(geometry.signed_distance, geometry.radius, scale)[near]
         ratio = self.appearance.log_ratio(eye, depth, geometry.radius[near] / scale, along[point, 1])
-        result[:, near] = (ratio * along[point, :1]).T
+        contrast = along[point, 0]
+        if self.look_range:
+            # drawn last, so that the same vessels are light and dark whatever the range
+            floor = self.look_range * own.uniform(*_FAINTEST)
+            contrast = floor + (1 - floor) * contrast
+            most = self.look_range * _REFLEX[_ARTERY if tone is None or tone < 0 else _VEIN]
+            contrast = contrast * (1 - own.uniform(0, most) * _reflex(geometry, near, scale))
+        result[:, near] = (ratio * contrast[:, None]).T
         # the border between the shares of two vessels is nothing that is seen
         return np.stack([ndimage.gaussian_filter(plane, 0.4 * scale) for plane in result])
 
@@ -186,6 +209,13 @@ class PaintVessels(Transform):
         scores = (np.sqrt(shares) * np.stack([common, own, short])).sum(axis=0)
         # ranks were measured of means over segments, whose variance is 1; points vary more than that
         return scores / np.sqrt((shares * _variance_of_mean(SEGMENT / (lengths[:, None] * stretch))).sum(axis=0))
+
+
+def _reflex(geometry: VesselGeometry, near: np.ndarray, scale: float) -> np.ndarray:
+    """Share of the central light reflex at some pixels, 1 on the centre line of a wide vessel, 0 towards its wall."""
+    depth = -geometry.signed_distance[near] / np.maximum(geometry.radius[near], 0.5)
+    across = np.interp(depth, _REFLEX_WIDTH, (0.0, 1.0))
+    return across * np.interp(geometry.radius[near] / scale, _REFLEX_RADII, (0.0, 1.0))
 
 
 def walk_along_trees(
@@ -265,6 +295,7 @@ class PaintVesselsd(MapTransform):
         vessel_class: name of the class of the vessels.
         variation: see `PaintVessels`.
         strength: see `PaintVessels`.
+        look_range: see `PaintVessels`.
         allow_missing_keys: whether a missing key is passed over.
 
     Raises:
@@ -287,6 +318,7 @@ class PaintVesselsd(MapTransform):
         vessel_class: str = "vessel",
         variation: float = 0.08,
         strength: float = 1.0,
+        look_range: float = 0.0,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -295,7 +327,7 @@ class PaintVesselsd(MapTransform):
             raise ConfigError(f"{len(self.keys)} keys need as many output keys, got {len(self.output_keys)}")
         self.background_key, self.index_key, self.trees_key = background_key, index_key, trees_key
         self.seed = int(seed)
-        self.paint = PaintVessels(appearance, label_set, vessel_class, variation, strength)
+        self.paint = PaintVessels(appearance, label_set, vessel_class, variation, strength, look_range)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)

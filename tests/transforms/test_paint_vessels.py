@@ -69,6 +69,41 @@ class TestPaintVessels(unittest.TestCase):
         torch.testing.assert_close(first, again, atol=0, rtol=0)
         self.assertGreater(float((painter(background, label, 5) - painter(background, label, 6)).abs().max()), 5)
 
+    def test_look_range_varies_contrast_between_pictures(self):
+        _, label, trees = eye()
+        means = {
+            look_range: [
+                PaintVessels(known_appearance(0.5), variation=0.0, look_range=look_range)
+                .log_ratio(label, seed, trees)[:, label[0].numpy() == 2]
+                .mean(axis=1)
+                for seed in range(8)
+            ]
+            for look_range in (0.0, 1.0)
+        }
+        logs = {key: np.log(-np.array(value)) for key, value in means.items()}  # pictures, channels
+        self.assertGreater(logs[1.0].std(axis=0).min(), 2 * logs[0.0].std(axis=0).max())
+        colour = {key: (value - value.mean(axis=1, keepdims=True)).std(axis=0).min() for key, value in logs.items()}
+        self.assertGreater(colour[1.0], colour[0.0] + 0.03)
+
+    def test_look_range_lifts_the_faintest_and_lights_the_centre(self):
+        label = np.ones((540, 540), dtype=np.uint8)
+        label[200:209, 100:440] = 2
+        profiles = []
+        for seed in range(6):
+            painter = PaintVessels(known_appearance(), variation=0.0, look_range=1.0)
+            across = painter.log_ratio(label[None], seed)[1, 196:213, 200:340].mean(axis=1)
+            profiles.append(across / across.min())
+        # somewhere a reflex is seen: the centre line is lighter than what lies beside it
+        self.assertLess(min(float(p[8] / p[5:12].max()) for p in profiles), 0.8)
+        _, tree_label, trees = eye(540)
+        thin = (tree_label[0].numpy() == 2) & (vessel_geometry(tree_label[0].numpy() == 2).radius < 1.2)
+        spread = []
+        for look_range in (0.0, 1.0):
+            painter = PaintVessels(known_appearance(0.3), variation=0.0, look_range=look_range)
+            ratio = -painter.log_ratio(tree_label, 1, trees)[1][thin]
+            spread.append(np.percentile(ratio, 5) / ratio.mean())
+        self.assertGreater(spread[1], spread[0] + 0.05)
+
     def test_veins_are_darker_than_arteries(self):
         _, label, trees = eye(540)
         painter = PaintVessels(known_appearance(0.8), variation=0.0)
@@ -137,6 +172,8 @@ class TestPaintVessels(unittest.TestCase):
             painter(background, label[0])
         with self.assertRaisesRegex(ConfigError, "negative"):
             PaintVessels(known_appearance(), variation=-1)
+        with self.assertRaisesRegex(ConfigError, "look_range"):
+            PaintVessels(known_appearance(), look_range=1.5)
         with self.assertRaisesRegex(DataError, "no class 'veins'"):
             PaintVessels(known_appearance(), vessel_class="veins")
 
