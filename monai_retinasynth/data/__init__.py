@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from .background_library import BackgroundLibrary, FittedBackground
 from .background_set import (
+    background_eyes,
     background_origin,
     list_backgrounds,
     refuse_held_out_backgrounds,
@@ -33,7 +34,7 @@ from .fgadr import FGADR_STRUCTURES, list_fgadr_cases, prepare_fgadr_lesions
 from .fundus_dataset import FundusDataset
 from .grading_dataset import FundusGradingDataset
 from .grading_list import GRADING_LIST_NAME, load_graded_cases, write_grading_list
-from .held_out_eyes import refuse_held_out_eyes
+from .held_out_eyes import refuse_held_out_eyes, refuse_held_out_synthetic
 from .hold_out_by_grade import hold_out_by_grade
 from .idrid import IDRID_STRUCTURES, list_idrid_segmentation_cases
 from .idrid_grading import left_out_idrid_grading, list_idrid_grading_cases
@@ -95,6 +96,7 @@ __all__ = [
     "MixedBatchSampler",
     "SeededLatentDataset",
     "SyntheticSetWriter",
+    "background_eyes",
     "background_origin",
     "check_dataset",
     "choose_training_cases",
@@ -139,6 +141,7 @@ __all__ = [
     "refuse_grading_test_eyes",
     "refuse_held_out_backgrounds",
     "refuse_held_out_eyes",
+    "refuse_held_out_synthetic",
     "resize_dataset",
     "scale_to_field_of_view",
     "second_observer_cases",

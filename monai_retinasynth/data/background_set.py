@@ -33,7 +33,13 @@ from .photograph_origin import data_origin, origin_root, photograph_notes
 from .prepared_folder import drop_outdated, settle_folder, write_cases
 from .training_origin import dataset_origins
 
-__all__ = ["background_origin", "list_backgrounds", "refuse_held_out_backgrounds", "write_background_dataset"]
+__all__ = [
+    "background_eyes",
+    "background_origin",
+    "list_backgrounds",
+    "refuse_held_out_backgrounds",
+    "write_background_dataset",
+]
 
 _SETTINGS_NAME = "backgrounds.json"
 
@@ -207,16 +213,27 @@ def refuse_held_out_backgrounds(
     Raises:
         DataError: When one is; names it. When a section of the data set cannot be read.
     """
-    content = load_datalist(backgrounds)
-    data_set = origin_root(_background_provenance(Path(backgrounds), content)["origin"])
-    eyes = [{**case["provenance"], "data_set": data_set} for case in content["training"]]
-    if found := find_held_out_eye(eyes, dataset_dir, layout, val_count, split):
+    if found := find_held_out_eye(background_eyes(backgrounds), dataset_dir, layout, val_count, split):
         raise DataError(
             f"{found} is among the backgrounds in {backgrounds}: what is trained on them has seen it. Write "
             "backgrounds of training eyes only, with the val_count, split and section of the run (here "
             f"val_count={val_count}, split={split})"
         )
     return backgrounds
+
+
+def background_eyes(folder: str | os.PathLike) -> list[dict[str, Any]]:
+    """Whose backgrounds a set holds, as `find_held_out_eye` takes it.
+
+    Args:
+        folder: data set of backgrounds.
+
+    Raises:
+        DataError: When the folder is none, or does not say whose they are.
+    """
+    content = _load_backgrounds(Path(folder))
+    data_set = origin_root(_background_provenance(Path(folder), content)["origin"])
+    return [{**case["provenance"], "data_set": data_set} for case in content["training"]]
 
 
 def background_origin(folder: str | os.PathLike) -> dict[str, Any]:

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..transforms.vessel_appearance import VesselAppearance
 from ..utils.errors import DataError, EmptySectionError
 from .cases import detect_layout, list_sources, load_cases
+from .datalist import DATALIST_NAME, load_datalist
 from .photograph_origin import data_origin, origin_root, photograph_notes
 
-__all__ = ["find_held_out_eye", "note_eyes", "refuse_held_out_eyes"]
+__all__ = ["find_held_out_eye", "note_eyes", "refuse_held_out_eyes", "refuse_held_out_synthetic"]
 
 
 def refuse_held_out_eyes(
@@ -58,6 +60,40 @@ def refuse_held_out_eyes(
             f"val_count={val_count}, split={split})"
         )
     return appearance
+
+
+def refuse_held_out_synthetic(
+    synthetic_dir: str | os.PathLike | Mapping[str, Any] | Sequence[Any],
+    dataset_dir: str | os.PathLike | Mapping[str, Any] | Sequence[Any],
+    layout: str = "auto",
+    val_count: int = 2,
+    split: str | None = None,
+) -> None:
+    """Make sure that no validation or test eye of a data set was painted into synthetic photographs.
+
+    A set that was painted on backgrounds notes whose they are and whose vessels were measured (`eyes` of its
+    provenance); one that was not has none, and is passed over.
+
+    Args:
+        synthetic_dir: synthetic data set, or several as `load_cases` takes them.
+        dataset_dir: the data set that is trained and tested on, see `refuse_held_out_backgrounds`, as are `layout`,
+            `val_count` and `split`.
+
+    Raises:
+        DataError: When one was; names it. When a section of the data set cannot be read.
+    """
+    for source in list_sources(synthetic_dir):
+        folder = Path(source["dataset_dir"])
+        if not (folder / DATALIST_NAME).is_file():
+            continue  # no set that this package painted
+        provenance = load_datalist(folder).get("provenance")
+        eyes = provenance.get("eyes") if isinstance(provenance, Mapping) else None
+        if eyes and (found := find_held_out_eye(eyes, dataset_dir, layout, val_count, split)):
+            raise DataError(
+                f"{found} is among the eyes that the synthetic set {folder} was painted with: a network trained on it "
+                f"has seen that eye. Paint it with training eyes only, with the val_count and split of this run (here "
+                f"val_count={val_count}, split={split})"
+            )
 
 
 def note_eyes(

@@ -45,7 +45,7 @@ class SyntheticSetWriter:
         label_set: label set of the label maps.
         name: name of the data set.
         provenance: where the samples come from (seed, checkpoint hash, ...), plain values for JSON; noted with each
-            case together with its index.
+            case together with its index; the `eyes` that it was painted with (`refuse_held_out_synthetic`) only once.
         image_required: whether a case is finished only with a photograph.
     """
 
@@ -189,7 +189,8 @@ class SyntheticSetWriter:
         case: dict[str, Any] = {"label": self.label_path(index).relative_to(self.output_dir).as_posix()}
         if self.image_path(index).is_file():
             case["image"] = self.image_path(index).relative_to(self.output_dir).as_posix()
-        provenance = {**self.provenance, "index": index}
+        # whose eyes they are stands once, at the top of the list
+        provenance = {**{key: value for key, value in self.provenance.items() if key != "eyes"}, "index": index}
         if grade is not None:
             case["grade"] = int(grade)
         return {**case, "case_id": f"synthetic_{index:05d}", "source": "synthetic", "provenance": provenance}

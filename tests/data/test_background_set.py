@@ -23,12 +23,15 @@ from parameterized import parameterized
 from monai_retinasynth.data import (
     SECTIONS,
     FundusDataset,
+    SyntheticSetWriter,
+    background_eyes,
     check_dataset,
     list_backgrounds,
     load_cases,
     load_datalist,
     refuse_held_out_backgrounds,
     refuse_held_out_eyes,
+    refuse_held_out_synthetic,
     resize_dataset,
     scale_to_field_of_view,
     write_background_dataset,
@@ -303,6 +306,18 @@ class TestRefuseHeldOut(unittest.TestCase):
         self.assertIs(refuse_held_out_eyes(held, self.drive), held)
         with self.assertRaisesRegex(DataError, "does not say which photographs"):
             refuse_held_out_eyes(dataclasses.replace(measured, origin=()), eyes)
+
+    def test_synthetic_set_painted_with_held_out_eyes(self):
+        backgrounds, synthetic = self.folder / "backgrounds", self.folder / "synthetic"
+        write_background_dataset(self.drive, backgrounds, progress=False)
+        writer = SyntheticSetWriter(synthetic, "fundus_vessel", "painted", {"eyes": background_eyes(backgrounds)})
+        label = read_label_map(load_cases(backgrounds, "training", val_count=0)[0]["label"], "fundus_vessel")
+        writer.write(0, label, np.zeros((*label.shape, 3), dtype=np.uint8))
+        writer.finalize()
+        refuse_held_out_synthetic(synthetic, self.drive)
+        with self.assertRaisesRegex(DataError, "validation eye 04_training .*synthetic set"):
+            refuse_held_out_synthetic([self.drive, {"dataset_dir": synthetic}], self.drive, val_count=3)
+        self.assertNotIn("eyes", load_datalist(synthetic)["training"][0]["provenance"])
 
     def test_renamed_copy_and_other_sets_of_the_same_names(self):
         out = self.folder / "backgrounds"
