@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from .ablation import ablation_runs, ablation_stages, merge_overrides
 from .ablation_summary import summarise_ablation
-from .across_cameras import ACROSS_CAMERAS_ROWS, AcrossCameras, across_cameras_rows, camera_folders, evaluation_name
+from .across_cameras import AcrossCameras, camera_folders, evaluation_name
+from .across_cameras_rows import ACROSS_CAMERAS_ROWS, across_cameras_rows
 from .across_cameras_summary import summarise_across_cameras
 from .bundle_folder import find_bundles_dir
 from .compare_ways import compare_ways, pooled_sd
@@ -37,6 +38,7 @@ from .stage_record import StageRecord, changed_settings, flatten_settings, setti
 from .staged_workflow import StagedWorkflow
 from .synthetic_share_summary import summarise_synthetic_shares
 from .translation_summary import summarise_translation
+from .two_stage_settings import paints_on_background, segmentation_iterations, two_stage_translation_recipe
 from .two_stage_summary import summarise_two_stage
 from .workflow_run_stage import WorkflowRunStage
 
@@ -71,9 +73,11 @@ __all__ = [
     "multi_stage_runs",
     "multi_stage_stages",
     "multi_stage_tag",
+    "paints_on_background",
     "pooled_sd",
     "required_folder",
     "score_second_observer",
+    "segmentation_iterations",
     "settings_fingerprint",
     "share_run_names",
     "share_stages",
@@ -84,6 +88,7 @@ __all__ = [
     "summarise_synthetic_shares",
     "summarise_translation",
     "summarise_two_stage",
+    "two_stage_translation_recipe",
     "write_contact_sheet",
     "write_grade_sheet",
 ]

@@ -25,113 +25,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from monai.bundle import ConfigParser
+
 from ..data.background_set import write_background_dataset
 from ..data.checks import check_dataset
 from ..data.scale_to_field_of_view import scale_to_field_of_view
-from ..simulation.phantom_dataset import write_phantom_dataset
 from ..utils.errors import ConfigError
+from .across_cameras_eyes import check_choice_count, check_seeds, eyes_by_seed
+from .across_cameras_painting import AcrossCamerasPainting, name_of_eyes
+from .across_cameras_rows import ACROSS_CAMERAS_PAINTERS, KEYS_OF_THE_TABLE
 from .bundle_settings import check_bundle_settings
 from .required_folder import required_folder
 from .second_observer_scores import score_second_observer
 from .stage import BundleStage, FunctionStage, WorkflowStage
 
-__all__ = [
-    "ACROSS_CAMERAS_ROWS",
-    "HOME",
-    "AcrossCameras",
-    "across_cameras_rows",
-    "camera_folders",
-    "evaluation_name",
-]
+__all__ = ["HOME", "AcrossCameras", "camera_folders", "evaluation_name"]
 
 #: name of the home data set among the cameras
 HOME = "home"
-_STRONG = {"photometric": "strong"}
-_HALF = {"train_on": "mixed", "batch_mixing": "half", **_STRONG}
-
-#: row -> settings of the segmentation bundle, and of the table: `title`; `synthetic`, the sets that it trains on, by
-#: their painter; `control`, for rows with real photographs alone, the best of which a synthetic row counts against;
-#: `checkpoints`, settings that name the network of another row, such as `pretrained`
-ACROSS_CAMERAS_ROWS: dict[str, dict[str, Any]] = {
-    "real": {"title": "REAL", "control": True, "train_on": "real"},
-    "real_photometric": {"title": "REAL, photometric", "control": True, "train_on": "real", **_STRONG},
-    "real_warped": {"title": "REAL, photometric, warped", "control": True, "train_on": "real", "warp": True, **_STRONG},
-    "synth_measured": {"title": "SYNTH, measured", "synthetic": ["measured"], "train_on": "synthetic"},
-    "synth_measured_photometric": {
-        "title": "SYNTH, measured, photometric",
-        "synthetic": ["measured"],
-        "train_on": "synthetic",
-        **_STRONG,
-    },
-    "half_measured": {"title": "half REAL, half measured", "synthetic": ["measured"], **_HALF},
-    "half_measured_quarter_transplanted": {
-        "title": "half REAL, quarter measured, quarter transplanted",
-        "synthetic": ["measured", "transplanted"],
-        **_HALF,
-    },
-    "half_measured_easy": {
-        "title": "half REAL, half measured, without what REAL finds hard",
-        "synthetic": ["measured"],
-        **_HALF,
-        "ignore_above": 1.25,
-        "checkpoints": {"reference_checkpoint": "real"},
-    },
-    "synth_transplanted": {"title": "SYNTH, transplanted", "synthetic": ["transplanted"], "train_on": "synthetic"},
-    "synth_gan": {"title": "SYNTH, learned", "synthetic": ["gan"], "train_on": "synthetic"},
-    "half_gan": {"title": "half REAL, half learned", "synthetic": ["gan"], **_HALF},
-    # of equal steps with the next one, which goes on with real photographs after 750 iterations on synthetic ones
-    "real_same_steps": {"title": "REAL, 1000 iterations", "control": True, "train_on": "real", "max_iterations": 1000},
-    "synth_measured_then_real": {
-        "title": "SYNTH, measured, then REAL",
-        "synthetic": [],
-        "train_on": "synthetic_then_real",
-        "checkpoints": {"pretrained": "synth_measured"},
-        "max_iterations": 250,
-        "learning_rate": 0.001,
-    },
-    "synth_gan_plain": {
-        "title": "SYNTH, learned without backgrounds",
-        "synthetic": ["gan_plain"],
-        "train_on": "synthetic",
-    },
-}
-_OF_THE_TABLE = ("title", "synthetic", "control", "checkpoints")
-#: painter -> the translation bundle's `translator`, and whether it paints on backgrounds
-_PAINTERS = {
-    "measured": ("measured", True),
-    "transplanted": ("transplant", True),
-    "gan": ("gan", True),
-    "gan_plain": ("gan", False),
-}
-
-
-def across_cameras_rows(
-    names: Sequence[str] | None = None, more: Mapping[str, Mapping[str, Any]] | None = None
-) -> dict[str, dict[str, Any]]:
-    """Rows of the table in their order.
-
-    Args:
-        names: the rows wanted; None for all.
-        more: rows beside `ACROSS_CAMERAS_ROWS`, or in the place of those of the same name.
-
-    Raises:
-        ConfigError: when a row is unknown or named twice, has no `train_on`, an unknown painter, or needs the network
-            of a row that does not come before it.
-    """
-    known = {**ACROSS_CAMERAS_ROWS, **{name: dict(row) for name, row in (more or {}).items()}}
-    names = list(known if names is None else names)
-    unknown = [name for name in names if name not in known]
-    if unknown or not names or len(set(names)) < len(names):
-        raise ConfigError(f"rows are {names}; name different ones of {', '.join(known)}, or describe new ones")
-    for number, name in enumerate(names):
-        row = known[name]
-        if "train_on" not in row or not set(row.get("synthetic", ())) <= set(_PAINTERS):
-            painters = ", ".join(_PAINTERS)
-            raise ConfigError(f"row {name} is {row}; it needs train_on, and as synthetic some of {painters}")
-        missing = sorted(set(row.get("checkpoints", {}).values()) - set(names[:number]))
-        if missing:
-            raise ConfigError(f"row {name} starts from the network of {', '.join(missing)}, which must come before it")
-    return {name: known[name] for name in names}
+#: settings of the segmentation bundle that the stages give themselves
+_SET_HERE = ("dataset_dir", "layout", "val_count", "seed", "synthetic_dir", "test_dir", "checkpoint", "run_name")
 
 
 def camera_folders(other_dirs: Mapping[str, str | Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -175,12 +88,15 @@ class AcrossCameras:
         translation_recipe: recipe of the translation bundle for painters on backgrounds.
         plain_recipe: its recipe for translators without backgrounds, the papers' form.
         diameter: diameter of all fields of view in pixels.
+        tolerance: photographs that would change by no more than this share keep their pixels; None for the default of
+            `scale_to_field_of_view`.
         label_map_size: (H, W) of simulated label maps; None for that of DRIVE, whose field of view has 540 px.
         simulation: more arguments of `write_phantom_dataset`, such as `view` and `field_degrees`, by which simulated
             label maps show what the home photographs show.
         num_synthetic: cases of a synthetic set.
         segmentation: settings of the segmentation bundle for all rows.
-        translation: settings of the translation bundle for all painters.
+        translation: settings of the translation bundle for all painters; a stage gets those that its configuration
+            (training, generation or evaluation) reads.
         needs: stages that must come before.
     """
 
@@ -195,6 +111,7 @@ class AcrossCameras:
     translation_recipe: str | None = None
     plain_recipe: str | None = None
     diameter: float = 540.0
+    tolerance: float | None = None
     label_map_size: Sequence[int] | int | None = None
     simulation: Mapping[str, Any] = field(default_factory=dict)
     num_synthetic: int = 60
@@ -203,32 +120,41 @@ class AcrossCameras:
     needs: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        self.translator_seeds = list(self.seeds if self.translator_seeds is None else self.translator_seeds)
-        for seeds in (self.seeds, self.translator_seeds):
-            if not seeds or len(set(seeds)) < len(seeds):
-                raise ConfigError(f"seeds are different whole numbers, got {list(seeds)}")
+        self.seeds = check_seeds(self.seeds)
+        self.translator_seeds = check_seeds(
+            self.seeds if self.translator_seeds is None else self.translator_seeds, "translator_seeds"
+        )
+        check_choice_count(self.home.get("choice_count"))
         if HOME in self.others:
             raise ConfigError(f"other_dirs names a camera {HOME}, which is the home data set; give it another name")
         if self.home.get("choice_count") and self.others:
             raise ConfigError(
                 "choice_count holds training eyes out for choices, which no other camera may make: leave out other_dirs"
             )
-        chosen = self.home.get("training_cases")
-        several = isinstance(chosen, Sequence) and chosen and not isinstance(chosen[0], str)
-        self._subsets = list(chosen) if several else [chosen]
-        segmentation, translation = (
-            Path(self.bundles_dir, name) for name in ("semantic_segmentation", "label_to_image_translation")
-        )
+        self._subsets = eyes_by_seed(self.home.get("training_cases"))
+        segmentation = Path(self.bundles_dir, "semantic_segmentation")
         recipe = self.recipe and str(segmentation / "recipes" / f"{self.recipe}.json")
         self._train = [str(segmentation / "configs" / "train.json"), recipe]
         self._evaluate = [*self._train[:1], str(segmentation / "configs" / "evaluate.json"), recipe]
-        self._translation_dir = translation
-        settings = {name for row in self.rows.values() for name in row if name not in _OF_THE_TABLE}
+        settings = {name for row in self.rows.values() for name in row if name not in KEYS_OF_THE_TABLE}
         settings |= {name for row in self.rows.values() for name in row.get("checkpoints", {})}
-        check_bundle_settings([*sorted(settings), *self.segmentation], self._train)
+        check_bundle_settings([*sorted(settings), *self.segmentation], self._train, set_here=_SET_HERE)
         if self.label_map_size is None:
             # the phantom's field of view is a disc of 0.955 of the shorter edge
             self.label_map_size = [round(self.diameter * side / 540) for side in (584, 565)]
+        self._painting = AcrossCamerasPainting(
+            self.root,
+            self.bundles_dir,
+            self.seeds,
+            self.translator_seeds,
+            self.translation_recipe,
+            self.plain_recipe,
+            self.label_map_size,
+            self.simulation,
+            self.num_synthetic,
+            self.translation,
+            len(self._subsets),
+        )
 
     def cameras(self) -> list[str]:
         """Names of the cameras, the home data set first."""
@@ -245,24 +171,33 @@ class AcrossCameras:
             stages += self._home(number)
         for name, other in self.others.items():
             stages += self._other(name, {"dataset_dir": other} if isinstance(other, str) else dict(other))
-        painters = list(dict.fromkeys(p for row in self.rows.values() for p in row.get("synthetic", ())))
+        painters = self._painters()
         for number in range(len(self.seeds)):
-            stages += [stage for painter in painters for stage in self._paint(painter, number)]
+            stages += [stage for painter in painters for stage in self._painting.stages(painter, number)]
             stages += [stage for row in self.rows for stage in self._row(row, number)]
+            stages += [stage for painter in painters for stage in self._painting.fidelity(painter, number)]
         unique: dict[str, WorkflowStage] = {}
         for stage in stages:  # painters share label maps, seeds perhaps a translator
             unique.setdefault(stage.name, stage)
         return list(unique.values())
 
+    def last_stages(self) -> list[str]:
+        """Names of the stages that no other one needs: what a summary waits for."""
+        stages = self.stages()
+        needed = {need for stage in stages for need in stage.needs}
+        return [stage.name for stage in stages if stage.name not in needed]
+
+    def _painters(self) -> list[str]:
+        return list(dict.fromkeys(p for row in self.rows.values() for p in row.get("synthetic", ())))
+
     def _folder(self, stage: str) -> str:
         return str(Path(self.root, stage))
 
     def _of_subset(self, name: str, number: int) -> str:
-        """Name of a stage that depends on which eyes the seed of this number is trained on."""
-        return name if len(self._subsets) == 1 else f"{name}_eyes{number % len(self._subsets)}"
+        return name_of_eyes(name, number, len(self._subsets))
 
     def _home(self, number: int) -> list[WorkflowStage]:
-        arguments = {**self.home, "training_cases": self._subsets[number], "diameter": self.diameter}
+        arguments = {**self.home, "training_cases": self._subsets[number], **self._scale()}
         name, check = self._of_subset(HOME, number), self._of_subset("home_check", number)
         folder = self._folder(name)
         checked = {
@@ -279,7 +214,7 @@ class AcrossCameras:
         ]
         if number == 0:
             stages.append(self._second_observer(HOME, name))
-        if any(_PAINTERS[p][1] for row in self.rows.values() for p in row.get("synthetic", ())):
+        if any(ACROSS_CAMERAS_PAINTERS[painter][1] for painter in self._painters()):
             own = {"dataset_dir": folder, "layout": "datalist", "val_count": 0}
             stages.append(
                 FunctionStage(self._of_subset("backgrounds", number), write_background_dataset, own, [check])
@@ -287,7 +222,7 @@ class AcrossCameras:
         return stages
 
     def _other(self, name: str, other: Mapping[str, Any]) -> list[WorkflowStage]:
-        arguments = {**other, "diameter": self.diameter, "all_as_test": True}
+        arguments = {**other, **self._scale(), "all_as_test": True}
         inputs = [] if self.needs else [str(other["dataset_dir"])]
         stage = f"camera_{name}"
         return [
@@ -295,55 +230,12 @@ class AcrossCameras:
             self._second_observer(name, stage),
         ]
 
+    def _scale(self) -> dict[str, float]:
+        return {"diameter": self.diameter, **({} if self.tolerance is None else {"tolerance": self.tolerance})}
+
     def _second_observer(self, camera: str, stage: str) -> WorkflowStage:
         arguments = {"dataset_dir": self._folder(stage), "layout": "datalist"}
         return FunctionStage(f"second_observer_{camera}", score_second_observer, arguments, [stage])
-
-    def _paint(self, painter: str, number: int) -> list[WorkflowStage]:
-        """Stages that make the synthetic set of a painter."""
-        seed = self.seeds[number]
-        translator, on_background = _PAINTERS[painter]
-        label_maps, backgrounds = f"label_maps_seed{seed}", self._of_subset("backgrounds", number)
-        check = self._of_subset("home_check", number)
-        recipe = self.translation_recipe if on_background else self.plain_recipe
-        own = {"dataset_dir": self._folder(self._of_subset(HOME, number)), "layout": "datalist", "val_count": 0}
-        own |= {**self.translation, "translator": translator}
-        simulated = {
-            "size": self.label_map_size,
-            "num_training": self.num_synthetic,
-            "num_validation": 0,
-            "num_test": 0,
-            "seed": 1000 + int(seed),
-            "labels_only": True,
-            "source": "synthetic",
-            "trees": True,
-            **self.simulation,
-        }
-        stages: list[WorkflowStage] = [FunctionStage(label_maps, write_phantom_dataset, simulated)]
-        drawing = {
-            **own,
-            "seed": seed,
-            "label_maps_dir": self._folder(label_maps),
-            "background": self._folder(backgrounds) if on_background else "none",
-        }
-        needs = [label_maps, check, *([backgrounds] if on_background else [])]
-        if translator == "gan":
-            g_seed = self.translator_seeds[number % len(self.translator_seeds)]
-            # translators that learnt on other eyes are others
-            training = self._of_subset(f"{painter}_training_seed{g_seed}", number)
-            learning = {**own, "seed": g_seed, "background": "own" if on_background else "none"}
-            stages.append(self._bundle(training, "train", recipe, learning, [check]))
-            drawing["checkpoint"] = self._folder(training) + "/models/model.pt"
-            needs.append(training)
-        stages.append(self._bundle(f"{painter}_set_seed{seed}", "inference", recipe, drawing, needs))
-        return stages
-
-    def _bundle(
-        self, name: str, config: str, recipe: str | None, own: Mapping[str, Any], needs: Sequence[str]
-    ) -> BundleStage:
-        files = [self._translation_dir / "configs" / f"{config}.json"]
-        files += [self._translation_dir / "recipes" / f"{recipe}.json"] if recipe else []
-        return BundleStage(name, [str(file) for file in files], copy.deepcopy(dict(own)), needs)
 
     def _row(self, name: str, number: int) -> list[WorkflowStage]:
         """Training of a row with a seed, and its scores on every camera."""
@@ -353,7 +245,8 @@ class AcrossCameras:
         needs = [self._of_subset("home_check", number)]
         settings = {
             **self.segmentation,
-            **{key: value for key, value in row.items() if key not in _OF_THE_TABLE},
+            **{key: value for key, value in row.items() if key not in KEYS_OF_THE_TABLE},
+            **self._added_up(name),
             "dataset_dir": self._folder(home),
             "layout": "datalist",
             "val_count": 0,
@@ -379,3 +272,16 @@ class AcrossCameras:
             stages.append(BundleStage(stage, self._evaluate, copy.deepcopy(judged), [training, tested]))
         return stages
 
+    def _added_up(self, name: str) -> dict[str, int]:
+        """`max_iterations` of a row that has as many as others one after the other."""
+        steps = self.rows[name].get("iterations_of")
+        if steps is None:
+            return {}
+        if "max_epochs" in self.segmentation:
+            raise ConfigError(f"row {name} counts iterations: give segmentation max_iterations in place of max_epochs")
+        of_recipe = ConfigParser.load_config_files([file for file in self._train if file])["max_iterations"]
+        usual = self.segmentation.get("max_iterations", of_recipe)
+        steps = [usual if number is None else number for number in steps]
+        if not all(isinstance(number, int) for number in steps):
+            raise ConfigError(f"row {name} adds up max_iterations, which must be whole numbers, got {steps}")
+        return {"max_iterations": sum(steps)}

@@ -23,6 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ..metrics.fidelity_results import print_fidelity_results, read_fidelity_results
 from ..metrics.paired_bootstrap import paired_bootstrap, patient_of_case, pooled_auc, pooled_f1
 from ..metrics.result_files import mean_and_sd, print_whole_table
 from ..metrics.segmentation_results import read_segmentation_results
@@ -63,8 +64,9 @@ def summarise_across_cameras(
     """Read the evaluations below `root` that are finished, print a table a camera and write ``summary.json``.
 
     Scores are those inside the field of view, pixels of all images pooled. A row is compared with `real`, and with the
-    best of the controls on that camera (the one with the highest mean of the score in question), over the seeds that
-    both have: 95 % paired bootstrap intervals over patients of the mean of the seeds.
+    best of the controls on that camera, over the seeds that both have: 95 % paired bootstrap intervals over patients of
+    the mean of the seeds. In a run that is not finished the best control is found among those that have most of the
+    row's seeds, by the mean over these alone, so that a single lucky seed is not taken for the best.
 
     Args:
         root: output folder of the workflow.
@@ -77,8 +79,10 @@ def summarise_across_cameras(
     Returns:
         the content of ``summary.json``: ``cameras``: camera -> ``images``, ``patients``, ``second_observer`` (F1, or
         None) and ``rows``: row -> ``title``, ``control``, ``seeds`` (finished ones), for each score ``mean``, ``sd``,
-        ``n`` and ``values``, ``threshold``, and ``minus_real`` and ``minus_best_control``: ``f1`` and ``auc`` -> ``difference``,
-        ``low``, ``high``, ``seeds``, ``other``; ``missing``: evaluations that are not finished; ``minutes``.
+        ``n`` and ``values``, ``threshold``, and ``minus_real`` and ``minus_best_control``: ``f1`` and ``auc`` ->
+        ``difference``, ``low``, ``high``, ``seeds``, ``other``; ``fidelity``: translator -> picture (``generated``,
+        ``background``, ``measured``, ...) -> figures on the home test eyes, each on its own background; ``missing``:
+        evaluations that are not finished; ``minutes``.
 
     Raises:
         DataError: when no evaluation is finished, or the evaluations of a camera are not of the same images.
@@ -101,6 +105,11 @@ def summarise_across_cameras(
             }
     if not summary["cameras"]:
         raise DataError(f"{folder} holds no finished evaluation of the rows {', '.join(rows)}; run the workflow first")
+    summary["fidelity"] = {
+        path.parent.name.removeprefix("fidelity_"): read_fidelity_results(path)
+        for path in sorted(folder.glob("fidelity_*/fidelity.json"))
+        if ".replaced-" not in path.parent.name and _is_finished(path.parent)
+    }
     records = {path.parent.name: StageRecord(path.parent).read() for path in sorted(folder.glob("*/stage.json"))}
     summary["minutes"] = {
         name: record["minutes"]
@@ -112,7 +121,10 @@ def summarise_across_cameras(
         file.write((json.dumps(summary, indent=2, allow_nan=False) + "\n").encode())
     console = Console(soft_wrap=True)
     for camera, content in summary["cameras"].items():
-        _print(camera, content, len(seeds), console)
+        _print(camera, content, seeds, console)
+    for name, fidelity in summary["fidelity"].items():
+        title = f"Home test eyes on their own background, translator {name}"
+        print_fidelity_results(fidelity, title=title, console=console)
     if summary["missing"]:
         console.print(f"not finished: {len(summary['missing'])} evaluations", style="yellow")
     console.print(f"summary table: {path}", highlight=False, markup=False)
@@ -156,17 +168,25 @@ def _of_camera(
         for key in ("minus_real", "minus_best_control"):
             table[row][key] = {}
             for measure in _COMPARED:
-                other = "real" if key == "minus_real" else _best_control(table, measure)
+                other = "real" if key == "minus_real" else _best_control(row, runs, rows, measure)
                 is_control = table[row]["control"] and key == "minus_best_control"
                 if other in runs and other != row and not is_control:
                     table[row][key][measure] = _compare(runs[row], runs[other], other, patients, measure, num_samples)
     return {"images": len(cases), "patients": len(set(patients)), "rows": table}
 
 
-def _best_control(table: Mapping[str, Mapping[str, Any]], measure: str) -> str | None:
-    controls = {row: content[measure]["mean"] for row, content in table.items() if content["control"]}
-    known = {row: mean for row, mean in controls.items() if mean is not None}
-    return max(known, key=lambda row: known[row]) if known else None
+def _best_control(
+    row: str, runs: Mapping[str, Mapping[int, _Run]], rows: Mapping[str, Mapping[str, Any]], measure: str
+) -> str | None:
+    """The control that a row is compared with: of those that share most of its seeds, the best on these."""
+    shared = {
+        name: [run.scores[measure] for seed, run in of_row.items() if seed in runs[row]]
+        for name, of_row in runs.items()
+        if rows[name].get("control", False)
+    }
+    known = {name: [value for value in values if value is not None] for name, values in shared.items()}
+    candidates = {name: (len(values), float(np.mean(values))) for name, values in known.items() if values}
+    return max(candidates, key=lambda name: candidates[name]) if candidates else None
 
 
 def _compare(
@@ -190,7 +210,7 @@ def _second_observer(stage: Path) -> float | None:
     return json.loads(path.read_text())["f1"] if path.is_file() else None
 
 
-def _print(camera: str, content: Mapping[str, Any], num_seeds: int, console: Console) -> None:
+def _print(camera: str, content: Mapping[str, Any], seeds: Sequence[int], console: Console) -> None:
     observer = content["second_observer"]
     table = Table(
         title=f"Tested on {camera}: {content['images']} images of {content['patients']} patients",
@@ -204,11 +224,11 @@ def _print(camera: str, content: Mapping[str, Any], num_seeds: int, console: Con
     for figures in content["rows"].values():
         table.add_row(
             figures["title"] + (" (control)" if figures["control"] else ""),
-            f"{len(figures['seeds'])} of {num_seeds}",
+            f"{len(figures['seeds'])} of {len(seeds)}",
             *(_spread(figures[score]) for score in ("f1", "best_f1", "auc")),
-            _interval(figures["minus_real"].get("f1")),
-            _interval(figures["minus_best_control"].get("f1")),
-            _interval(figures["minus_best_control"].get("auc")),
+            _interval(figures["minus_real"].get("f1"), seeds),
+            _interval(figures["minus_best_control"].get("f1"), seeds, names=True),
+            _interval(figures["minus_best_control"].get("auc"), seeds, names=True),
         )
     print_whole_table(table, console)
 
@@ -219,7 +239,12 @@ def _spread(score: Mapping[str, Any]) -> str:
     return f"{score['mean']:.4f}" + ("" if score["sd"] is None else f" ± {score['sd']:.4f}")
 
 
-def _interval(compared: Mapping[str, Any] | None) -> str:
+def _interval(compared: Mapping[str, Any] | None, seeds: Sequence[int], names: bool = False) -> str:
     if compared is None:
         return ""
-    return f"{compared['difference']:+.4f} [{compared['low']:+.4f}, {compared['high']:+.4f}]"
+    text = f"{compared['difference']:+.4f} [{compared['low']:+.4f}, {compared['high']:+.4f}]"
+    if names:
+        text += f" {compared['other']}"
+    if len(compared["seeds"]) < len(seeds):
+        text += f" (seed {', '.join(str(seed) for seed in compared['seeds'])})"
+    return text

@@ -30,6 +30,7 @@ __all__ = ["summarise_two_stage"]
 
 _RUN_NAMES = {
     "real": "REAL",
+    "real_as_synthetic": "REAL, as many steps as SYNTH",
     "real_same_steps": "REAL of equal steps",
     "synthetic": "SYNTH",
     "synthetic_then_real": "SYNTH then REAL",
@@ -54,8 +55,9 @@ def summarise_two_stage(root: str, output_dir: str, made_by: str, label_set: str
         label_set: name of the label set.
 
     Returns:
-        the content of ``summary.json``: ``segmentation`` (name of the run -> scores), ``label_maps`` (source -> audit),
-        ``second_observer`` (its scores; F1 None where there is none), ``minutes`` (stage -> minutes).
+        the content of ``summary.json``: ``segmentation`` (name of the run -> scores), ``iterations`` (name of the run
+        -> those of the networks that follow one another in it), ``label_maps`` (source -> audit), ``second_observer``
+        (its scores; F1 None where there is none), ``minutes`` (stage -> minutes).
 
     Raises:
         DataError: when a result of this run is missing.
@@ -63,6 +65,7 @@ def summarise_two_stage(root: str, output_dir: str, made_by: str, label_set: str
     folder = Path(root)
     console = Console(soft_wrap=True)
     found: dict[tuple[int, str], Any] = {}
+    iterations: dict[str, list[int]] = {}
     is_complete = False
     for path in sorted(folder.glob("evaluation_*/segmentation.json")):
         match = _EVALUATION.fullmatch(path.parent.name)
@@ -78,6 +81,7 @@ def summarise_two_stage(root: str, output_dir: str, made_by: str, label_set: str
         is_complete |= own
         title = _RUN_NAMES[run] + (f" ({source}{_PAINTER_NAMES.get(painter or '', '')})" if source else "")
         (found[list(_RUN_NAMES).index(run), title],) = read_segmentation_results(path).values()
+        iterations[title] = _iterations(path.parent)
     segmentation = {title: found[order, title] for order, title in sorted(found)}
     if "REAL" not in segmentation or not is_complete:
         raise DataError(f"{folder} holds no evaluation for {made_by}; run the workflow again")
@@ -93,7 +97,13 @@ def summarise_two_stage(root: str, output_dir: str, made_by: str, label_set: str
             minutes[stage.name] = record["minutes"]
     observer = folder / "second_observer" / SECOND_OBSERVER_NAME
     second = json.loads(observer.read_text()) if observer.is_file() else {"f1": None}
-    summary = {"segmentation": segmentation, "label_maps": audits, "second_observer": second, "minutes": minutes}
+    summary = {
+        "segmentation": segmentation,
+        "iterations": {title: iterations[title] for title in segmentation},
+        "label_maps": audits,
+        "second_observer": second,
+        "minutes": minutes,
+    }
     summary_path = Path(output_dir, "summary.json")
     with atomic_write(summary_path) as file:
         file.write((json.dumps(summary, indent=2) + "\n").encode())
@@ -101,6 +111,8 @@ def summarise_two_stage(root: str, output_dir: str, made_by: str, label_set: str
     write_contact_sheet(str(folder / f"synthetic_set_{made_by}"), sheet, label_set=label_set)
 
     print_segmentation_results(segmentation, title="Vessel segmentation on the real test images", console=console)
+    steps = (f"{title} {' + '.join(map(str, numbers))}" for title, numbers in summary["iterations"].items())
+    console.print(f"iterations: {'; '.join(steps)}", highlight=False, markup=False)
     if second["f1"] is not None:
         console.print(f"second observer: F1 {second['f1']:.4f} inside the field of view, {second['images']} images")
     for line in (
@@ -117,3 +129,13 @@ def summarise_two_stage(root: str, output_dir: str, made_by: str, label_set: str
 def _older(stage: Path, other: Path) -> bool:
     records = StageRecord(stage).read(), StageRecord(other).read()
     return None not in records and records[0]["written"] < records[1]["written"]
+
+
+def _iterations(evaluation: Path) -> list[int]:
+    """Iterations of the network that an evaluation is of, after those of the one that it started from."""
+    record = StageRecord(evaluation).read()
+    if record is None:
+        return []
+    start = record["settings"].get("pretrained")
+    before = _iterations(Path(start).parents[1]) if start else []
+    return [*before, int(record["settings"]["max_iterations"])]

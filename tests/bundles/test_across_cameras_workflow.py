@@ -20,7 +20,7 @@ from monai.bundle import ConfigWorkflow
 from monai_retinasynth.data import load_cases
 from monai_retinasynth.metrics import read_segmentation_results
 from monai_retinasynth.simulation import write_phantom_dataset
-from monai_retinasynth.utils import ConfigError
+from monai_retinasynth.utils import ConfigError, read_rgb
 from monai_retinasynth.workflows import StageRecord
 from tests.bundles.bundle_tester import BUNDLES
 from tests.bundles.test_background_translation import TRAIN as TRANSLATION
@@ -88,6 +88,13 @@ class TestAcrossCamerasWorkflow(unittest.TestCase):
         self.assertEqual(len(load_cases(str(run / "transplanted_set_seed0"), "training")), 2)
         summary = json.loads((run / "summary" / "summary.json").read_text())
         self.assertEqual(len(summary["cameras"]["second"]["rows"]), 4)
+        # what the translator makes of the test eyes' own backgrounds, and sheets to look at
+        self.assertLessEqual({"generated", "background", "measured"}, set(summary["fidelity"]["gan_seed0"]))
+        self.assertEqual(summary["fidelity"]["gan_seed0"]["measured"]["num_images"], 2)
+        self.assertIn("mse_pm1_structures", summary["fidelity"]["gan_seed0"]["generated"])
+        for painter in ("measured", "transplanted", "gan"):
+            sheet = run / f"contact_sheet_{painter}_seed0" / "contact_sheet.png"
+            self.assertEqual(read_rgb(sheet).shape[2], 3)
 
         # the table of a run that is not finished, without running anything
         record = StageRecord(run / "evaluation_synth_gan_on_home_seed0")
@@ -106,7 +113,16 @@ class TestAcrossCamerasWorkflow(unittest.TestCase):
         workflow.run()
         self.assertEqual(len(load_cases(str(self.folder / "own" / "home"), "training")), 2)
         self.assertEqual(len(load_cases(str(self.folder / "own" / "backgrounds"), "all")), 2)
+        # at home alone
+        alone = self.workflow(**{**own, "output_dir": str(self.folder / "alone")}, stop_after="second_observer_home")
+        alone.run()
+        self.assertEqual(alone.parser.get_parsed_content("summary_arguments")["cameras"], ["home"])
+        self.assertEqual(len(load_cases(str(self.folder / "alone" / "home"), "test")), 2)
         for overrides, words in (
+            ({"translation": {"max_epoch": 3, "nonsense": 1}}, "did you mean max_epochs"),
+            ({"training_cases": "phantom_00001"}, "write ['phantom_00001']"),
+            ({"seeds": 3}, "seeds is a list of different whole numbers"),
+            ({"choice_count": -1}, "a whole number from 0, got -1"),
             ({"other_dirs": {"absent": str(self.folder / "absent")}}, "there is no folder"),
             ({"other_dirs": others, "choice_count": 1}, "no other camera may make"),
             ({"other_dirs": others, "row_names": ["no_row"]}, "name different ones of"),

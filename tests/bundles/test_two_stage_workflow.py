@@ -109,6 +109,9 @@ class TestTwoStageWorkflow(unittest.TestCase):
                 "half REAL, half SYNTH (simulation)",
             ],
         )
+        # REAL has as many steps as SYNTH, so no other one is trained
+        self.assertEqual(set(map(tuple, summary["iterations"].values())), {(4,), (6,), (4, 2)})
+        self.assertFalse((run / "segmentation_real_as_synthetic").exists())
         self.assertEqual((summary["second_observer"]["f1"], summary["second_observer"]["cases"]), (None, 2))
         for report in summary["segmentation"].values():
             for convention in ("fov", "whole"):
@@ -129,10 +132,21 @@ class TestTwoStageWorkflow(unittest.TestCase):
 
         # painted on backgrounds without training a translator, beside the others
         measured = {"background": "own", "translator": "measured", "translation_recipe": "tiny"}
-        self.run_workflow(label_maps_from="simulation", **measured)
+        # fewer steps than REAL has: a REAL of as many is trained beside it
+        self.run_workflow(label_maps_from="simulation", synthetic_iterations=3, **measured)
         summary = json.loads((run / "summary" / "summary.json").read_text())
         for title in ("SYNTH (simulation, measured)", "SYNTH (simulation)", "SYNTH (folder)"):
             self.assertIn(title, summary["segmentation"])
+        expected = {
+            "REAL": [4],
+            "REAL, as many steps as SYNTH": [3],
+            "REAL of equal steps": [5],
+            "SYNTH (simulation)": [4],
+            "SYNTH (simulation, measured)": [3],
+            "SYNTH then REAL (simulation, measured)": [3, 2],
+            "half REAL, half SYNTH (simulation, measured)": [3],
+        }
+        self.assertEqual({title: summary["iterations"][title] for title in expected}, expected)
         self.assertEqual(len(load_cases(str(run / "backgrounds"), "all")), 4)
         self.assertFalse((run / "translation_training_background").exists())
         case = load_cases(str(run / "synthetic_set_simulation_measured"), "training")[0]
@@ -179,6 +193,8 @@ class TestTwoStageWorkflow(unittest.TestCase):
             ({"recipe": "no_such_recipe"}, "no_such_recipe"),
             ({"dataset_dir": self.without_test_section()}, "test"),
             ({"label_maps_from": "folder"}, "--label_maps_dir"),
+            ({"translator": "measured"}, "--background own"),
+            ({"recipe": "drive_256", "background": "own"}, "--background none"),
         ):
             with self.subTest(overrides), self.assertRaises(Exception) as caught:
                 self.run_workflow(output_dir=str(self.folder / "errors"), stop_after=None, **overrides)

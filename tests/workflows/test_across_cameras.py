@@ -11,15 +11,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import tempfile
 import unittest
 from pathlib import Path
 
 import numpy as np
+import torch
 from parameterized import parameterized
 
-from monai_retinasynth.metrics import VesselSegmentationReport, write_segmentation_results
+from monai_retinasynth.metrics import (
+    ImageFidelityReport,
+    VesselSegmentationReport,
+    write_fidelity_results,
+    write_segmentation_results,
+)
 from monai_retinasynth.utils import ConfigError, DataError
 from monai_retinasynth.workflows import (
     ACROSS_CAMERAS_ROWS,
@@ -60,6 +68,19 @@ class TestRows(unittest.TestCase):
         self.assertEqual(len(set(made)), len(made))
         self.assertLessEqual(set(cameras.evaluations()), set(made))
 
+    def test_as_many_steps(self):
+        rows = across_cameras_rows(["real", "real_same_steps"])
+        self.assertEqual(rows["real_same_steps"]["iterations_of"], [None, 250])
+        self.assertNotIn("steps_of", rows["real_same_steps"])
+        short = {**ACROSS_CAMERAS_ROWS["synth_measured_then_real"], "max_iterations": 40}
+        rows = across_cameras_rows(["real_same_steps"], {"synth_measured_then_real": short})
+        self.assertEqual(rows["real_same_steps"]["iterations_of"], [None, 40])
+
+    def test_titles_differ_and_hold_no_number(self):
+        titles = [row["title"] for row in ACROSS_CAMERAS_ROWS.values()]
+        self.assertEqual(len(set(titles)), len(titles))
+        self.assertFalse([title for title in titles if any(letter.isdigit() for letter in title)])
+
     def test_more_rows(self):
         rows = across_cameras_rows(["real", "slow"], {"slow": {"train_on": "real", "learning_rate": 0.001}})
         self.assertEqual(list(rows), ["real", "slow"])
@@ -70,6 +91,15 @@ class TestRows(unittest.TestCase):
             ("twice", ["real", "real"], {}, "name different ones"),
             ("painter", ["x"], {"x": {"train_on": "synthetic", "synthetic": ["oil"]}}, "measured, transplanted"),
             ("no_source", ["x"], {"x": {}}, "train_on"),
+            ("no_row", ["x"], {"x": {"train_on": "real", "steps_of": "y"}}, "as many steps as y"),
+            ("itself", ["x"], {"x": {"train_on": "real", "steps_of": "x"}}, "another row"),
+            (
+                "circle",
+                ["x"],
+                {"x": {"train_on": "real", "steps_of": "y"}, "y": {"checkpoints": {"pretrained": "y"}}},
+                "as many steps as y after y",
+            ),
+            ("both", ["x"], {"x": {"train_on": "real", "steps_of": "real", "max_iterations": 3}}, "leave one out"),
             ("too_early", ["synth_measured_then_real", "synth_measured"], {}, "must come before"),
         ]
     )
@@ -133,6 +163,61 @@ class TestStages(unittest.TestCase):
             self.assertEqual(drawing["background"], "/run/backgrounds")
             self.assertEqual(stages[f"gan_plain_set_seed{seed}"].overrides["background"], "none")
 
+    def test_settings_of_the_translator_leave_other_painters_alone(self):
+        wanted = ["real", "synth_measured", "synth_gan", "synth_gan_plain"]
+        before = {stage.name: stage.settings() for stage in comparison(wanted).stages()}
+        # one of the training, one of the generation, one that the recipe's network alone has
+        translation = {"max_epochs": 3, "photographs_per_map": 2, "dropout": 0.1}
+        after = {stage.name: stage.settings() for stage in comparison(wanted, translation=translation).stages()}
+        changed = {name: {k for k in after[name] if after[name][k] != before[name].get(k)} for name in after}
+        self.assertEqual(
+            {name: keys for name, keys in changed.items() if keys},
+            {
+                **{f"gan_training_seed{seed}": {"max_epochs", "dropout"} for seed in (0, 1)},
+                **{f"gan_plain_training_seed{seed}": {"max_epochs"} for seed in (0, 1)},
+                **{f"gan_set_seed{seed}": {"photographs_per_map", "dropout"} for seed in (0, 1)},
+                **{f"{p}_set_seed{s}": {"photographs_per_map"} for p in ("measured", "gan_plain") for s in (0, 1)},
+                **{f"fidelity_gan_seed{seed}": {"max_epochs", "dropout"} for seed in (0, 1)},
+            },
+        )
+
+    def test_equal_steps(self):
+        wanted = ["synth_measured", "synth_measured_then_real", "real_same_steps"]
+        recipe = comparison(wanted).stages()
+        longer = comparison(wanted, segmentation={"max_iterations": 600}).stages()
+        for stages, first in ((recipe, 1500), (longer, 600)):
+            steps = {stage.name: stage.settings().get("max_iterations") for stage in stages}
+            self.assertEqual(steps["segmentation_synth_measured_seed0"], first)
+            self.assertEqual(steps["segmentation_synth_measured_then_real_seed0"], 250)
+            self.assertEqual(steps["segmentation_real_same_steps_seed0"], first + 250)
+            self.assertEqual(steps[evaluation_name("real_same_steps", "other", 0)], first + 250)
+        with self.assertRaisesRegex(ConfigError, "max_iterations in place of max_epochs"):
+            comparison(wanted, segmentation={"max_epochs": 2}).stages()
+
+    def test_fidelity_and_contact_sheets(self):
+        cameras = comparison(["real", "synth_measured", "synth_gan", "synth_gan_plain"], translator_seeds=[4])
+        stages = {stage.name: stage for stage in cameras.stages()}
+        fidelity = stages["fidelity_gan_seed4"]
+        self.assertEqual(fidelity.needs, ("gan_training_seed4", "home_check"))
+        self.assertEqual([Path(file).stem for file in fidelity.config_files], ["train", "evaluate", "drive_background"])
+        self.assertEqual(fidelity.overrides["checkpoint"], "/run/gan_training_seed4/models/model.pt")
+        self.assertEqual((fidelity.overrides["background"], fidelity.overrides["dataset_dir"]), ("own", "/run/home"))
+        self.assertNotIn("fidelity_gan_plain_seed4", stages)
+        sheets = [name for name in stages if name.startswith("contact_sheet")]
+        self.assertEqual(sheets, [f"contact_sheet_{p}_seed0" for p in ("measured", "gan", "gan_plain")])
+        self.assertEqual(stages[sheets[0]].needs, ("measured_set_seed0",))
+        # the summary waits for them as well
+        self.assertLessEqual({*sheets, "fidelity_gan_seed4", *cameras.evaluations()}, set(cameras.last_stages()))
+        self.assertNotIn("measured_set_seed0", cameras.last_stages())
+
+    def test_home_alone(self):
+        cameras = comparison(["real", "synth_measured"], others={}, tolerance=0.03)
+        self.assertEqual(cameras.cameras(), ["home"])
+        made = {stage.name: stage for stage in cameras.stages()}
+        self.assertEqual(len([name for name in made if name.startswith("evaluation_")]), 4)
+        self.assertEqual((made["home"].arguments["diameter"], made["home"].arguments["tolerance"]), (540.0, 0.03))
+        self.assertNotIn("tolerance", comparison().stages()[0].arguments)
+
     def test_the_network_of_another_row(self):
         stages = {s.name: s for s in comparison(["synth_measured", "synth_measured_then_real"]).stages()}
         tuned = stages["segmentation_synth_measured_then_real_seed1"]
@@ -143,6 +228,15 @@ class TestStages(unittest.TestCase):
         [
             ("choices", {"home": {"dataset_dir": "/h", "choice_count": 3}}, "no other camera may make"),
             ("seeds", {"seeds": [0, 0]}, "different whole numbers"),
+            ("one_seed", {"seeds": 3}, "seeds is a list of different whole numbers.*got 3"),
+            ("translator_seeds", {"translator_seeds": "0"}, "translator_seeds is a list"),
+            ("negative", {"home": {"dataset_dir": "/h", "choice_count": -1}}, "whole number from 0, got -1"),
+            ("one_eye", {"home": {"dataset_dir": "/h", "training_cases": "a1"}}, r"write \['a1'\]"),
+            ("no_eye", {"home": {"dataset_dir": "/h", "training_cases": []}}, "training_cases is a number"),
+            ("an_eye_twice", {"home": {"dataset_dir": "/h", "training_cases": [["a", "a"]]}}, "different case ids"),
+            ("painting", {"translation": {"max_epoch": 3}}, "translation bundle.*did you mean max_epochs"),
+            ("painting_here", {"translation": {"background": "none"}}, "set by the workflow itself"),
+            ("training_here", {"segmentation": {"seed": 3}}, "seed of the segmentation bundle is set by the workflow"),
             ("name", {"others": {"home": "/x"}}, "give it another name"),
             ("setting", {"segmentation": {"max_iteration": 3}}, "did you mean max_iterations"),
             ("row_setting", {"rows": {"x": {"train_on": "real", "photometrics": "strong"}}}, "photometrics"),
@@ -234,6 +328,39 @@ class TestSummary(unittest.TestCase):
         self.assertAlmostEqual(compared["difference"], 2 * 0.8 / 1.8 - 2 * 0.5 / 1.5)
         self.assertIn(evaluation_name("synth", "home", 1), summary["missing"])
         self.assertEqual(len(summary["missing"]), 3)
+
+    def test_one_lucky_seed_is_not_the_best_control(self):
+        for seed in (0, 1):
+            self.evaluate("real", seed, 0.6)
+            self.evaluate("synth", seed, 0.8)
+        self.evaluate("better_control", 1, 0.9)
+        rows = self.summarise()["cameras"]["home"]["rows"]
+        compared = rows["synth"]["minus_best_control"]["f1"]
+        self.assertEqual((compared["other"], compared["seeds"]), ("real", [0, 1]))
+        # a row with that seed alone is compared with it on that seed
+        self.evaluate("synth", 0, 0.8, status="interrupted")
+        compared = self.summarise()["cameras"]["home"]["rows"]["synth"]["minus_best_control"]["f1"]
+        self.assertEqual((compared["other"], compared["seeds"]), ("better_control", [1]))
+
+    def test_seeds_and_controls_are_named(self):
+        for seed in (0, 1):
+            self.evaluate("real", seed, 0.6)
+        self.evaluate("synth", 1, 0.8)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            self.summarise()
+        line = next(line for line in printed.getvalue().splitlines() if "SYNTH" in line)
+        self.assertIn("real (seed 1)", line)
+
+    def test_fidelity_of_translators(self):
+        self.evaluate("real", 0, 0.6)
+        folder = self.root / "fidelity_gan_seed0"
+        picture, eye = torch.zeros(3, 16, 16), torch.full((3, 16, 16), 0.5)
+        report = ImageFidelityReport()
+        report.update("generated", picture, eye, "a", fov=torch.ones(16, 16, dtype=torch.bool))
+        write_fidelity_results(report.results(), folder)
+        self.assertEqual(self.summarise()["fidelity"], {})  # not finished
+        StageRecord(folder).write(status="finished", settings={}, minutes=1.0)
+        self.assertAlmostEqual(self.summarise()["fidelity"]["gan_seed0"]["generated"]["mse_pm1"], 0.25)
 
     def test_errors(self):
         with self.assertRaisesRegex(DataError, "no finished evaluation"):
