@@ -11,27 +11,48 @@
 """Gathers a finished two-stage run into the small JSON file that the documentation reads.
 
 python benchmarks/two_stage_results.py runs/two_stage_drive docs/results/two_stage_drive.json --command "..." --seed 0
+
+Tables over several seeds, with intervals, come from runs of the workflow across_cameras, of which the home camera is
+taken: --table "18 eyes=runs/across_cameras_drive".
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from across_cameras_results import named_run, read_summary, table
 from result_files import commit, machine, result_parser, write_results  # beside this script
 
 _SOURCES = {"gan": "GAN maps", "simulation": "simulated maps", "folder": "maps of a folder"}
+
+
+def tables_at_home(runs: Mapping[str, Path]) -> dict[str, Any]:
+    """Name of a run of across_cameras -> its seeds, and row -> figures on the home test eyes."""
+    summaries = {name: read_summary(run) for name, run in runs.items()}
+    return {
+        name: {
+            "seeds": summary["seeds"],
+            "images": summary["cameras"]["home"]["images"],
+            "table": table(summary["cameras"]["home"], len(summary["seeds"])),
+            "comparison": summary["cameras"]["home"]["rows"],
+        }
+        for name, summary in summaries.items()
+    }
 
 
 def gather(run: Path, command: list[str], seed: int, notes: list[str], made_by: str) -> dict[str, Any]:
     """The content of the results file."""
     summary = json.loads((run / "summary" / "summary.json").read_text())
     segmentation = {}
-    for name, report in summary["segmentation"].items():
+    for title, report in summary["segmentation"].items():
+        name = title
         for key, words in _SOURCES.items():
             name = name.replace(f"({key}", f"({words}")
         segmentation[name] = {
+            "iterations": " + ".join(str(number) for number in summary["iterations"][title]) or None,
             "threshold": report["threshold"],
             "images": report["images"],
             "fov": report["fov"],
@@ -73,9 +94,12 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="output folder of the workflow")
     parser.add_argument("output", type=Path, help="JSON file to write")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--table", action="append", type=named_run, default=[], help="name=output folder of a run of across_cameras"
+    )
     arguments = parser.parse_args()
     results = gather(arguments.run, arguments.command, arguments.seed, arguments.note, arguments.commit or commit())
-    write_results(arguments.output, results)
+    write_results(arguments.output, {**results, "tables": tables_at_home(dict(arguments.table))})
 
 
 if __name__ == "__main__":
