@@ -70,7 +70,7 @@ class AcrossCamerasPainting:
     def stages(self, painter: str, number: int) -> list[WorkflowStage]:
         """Stages that make the synthetic set of a painter for the seed of this number."""
         seed = self.seeds[number]
-        translator, on_background = ACROSS_CAMERAS_PAINTERS[painter]
+        translator, on_background, look = ACROSS_CAMERAS_PAINTERS[painter]
         label_maps, backgrounds = f"label_maps_seed{seed}", self._of_eyes("backgrounds", number)
         simulated = {
             "size": self.label_map_size,
@@ -86,6 +86,7 @@ class AcrossCamerasPainting:
         stages: list[WorkflowStage] = [FunctionStage(label_maps, write_phantom_dataset, simulated)]
         drawing = {
             **self._home(number),
+            **look,
             "translator": translator,
             "seed": seed,
             "label_maps_dir": self._folder(label_maps),
@@ -111,7 +112,7 @@ class AcrossCamerasPainting:
         Beside it stand the unpainted background and the measured painter. Without backgrounds, or with nothing learnt,
         there is none.
         """
-        if ACROSS_CAMERAS_PAINTERS[painter] != ("gan", True):
+        if ACROSS_CAMERAS_PAINTERS[painter][:2] != ("gan", True):
             return []
         training = self._training(painter, number)
         judged = {**self._learning(painter, number), "checkpoint": self._folder(training) + "/models/model.pt"}
@@ -126,7 +127,7 @@ class AcrossCamerasPainting:
         return self.translator_seeds[number % len(self.translator_seeds)]
 
     def _learning(self, painter: str, number: int) -> dict[str, Any]:
-        translator, on_background = ACROSS_CAMERAS_PAINTERS[painter]
+        translator, on_background, _ = ACROSS_CAMERAS_PAINTERS[painter]
         return {
             **self._home(number),
             "translator": translator,
@@ -147,7 +148,7 @@ class AcrossCamerasPainting:
         self, name: str, run: str, painter: str, own: Mapping[str, Any], needs: Sequence[str]
     ) -> BundleStage:
         """A run of the bundle with those of the user's settings that its configuration reads."""
-        translator, on_background = ACROSS_CAMERAS_PAINTERS[painter]
+        translator, on_background, _ = ACROSS_CAMERAS_PAINTERS[painter]
         recipe = self._recipe(self.translation_recipe if on_background else self.plain_recipe)
         files = [self._config(config) for config in _CONFIGS[run]]
         # what a recipe alone names belongs to its network, which only a learned painter has

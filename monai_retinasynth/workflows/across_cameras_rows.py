@@ -40,7 +40,14 @@ ACROSS_CAMERAS_ROWS: dict[str, dict[str, Any]] = {
         "train_on": "synthetic",
         **_STRONG,
     },
+    "synth_varied_photometric": {
+        "title": "SYNTH, measured with varied looks, photometric",
+        "synthetic": ["varied"],
+        "train_on": "synthetic",
+        **_STRONG,
+    },
     "half_measured": {"title": "half REAL, half measured", "synthetic": ["measured"], **_HALF},
+    "half_varied": {"title": "half REAL, half measured with varied looks", "synthetic": ["varied"], **_HALF},
     "half_measured_plain": {
         "title": "half REAL, half measured, not photometric",
         "synthetic": ["measured"],
@@ -109,12 +116,13 @@ ACROSS_CAMERAS_ROWS: dict[str, dict[str, Any]] = {
 }
 #: keys of a row (as `across_cameras_rows` gives them) that are no settings of the segmentation bundle
 KEYS_OF_THE_TABLE = ("title", "synthetic", "control", "checkpoints", "iterations_of")
-#: painter -> the translation bundle's `translator`, and whether it paints on backgrounds
-ACROSS_CAMERAS_PAINTERS = {
-    "measured": ("measured", True),
-    "transplanted": ("transplant", True),
-    "gan": ("gan", True),
-    "gan_plain": ("gan", False),
+#: painter -> the translation bundle's `translator`, whether it paints on backgrounds, and settings in generation
+ACROSS_CAMERAS_PAINTERS: dict[str, tuple[str, bool, dict[str, Any]]] = {
+    "measured": ("measured", True, {}),
+    "varied": ("measured", True, {"look_range": 1.0}),
+    "transplanted": ("transplant", True, {}),
+    "gan": ("gan", True, {}),
+    "gan_plain": ("gan", False, {}),
 }
 
 
