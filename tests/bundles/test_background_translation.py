@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The translation bundle with backgrounds: training on own ones, generation on a folder of them, by every translator."""
+"""The translation bundle with backgrounds: training on own ones, generation on a folder of them by every translator."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ import torch
 from parameterized import parameterized
 
 from monai_retinasynth.data import BackgroundLibrary, load_cases, write_background_dataset
+from monai_retinasynth.simulation import measure_vessel_appearance
 from monai_retinasynth.transforms import FitBackgroundd, VesselGeometryd
 from monai_retinasynth.utils import (
     CheckpointError,
@@ -163,8 +164,6 @@ class TestBackgroundTranslation(unittest.TestCase):
         self.assertEqual(len(self.generate("as_many", translator="transplant")), 2)
 
     def test_appearance_from_a_file(self):
-        from monai_retinasynth.simulation import measure_vessel_appearance
-
         path = self.folder / "appearance.json"
         measure_vessel_appearance(self.dataset).save(path)
         made = self.generate("measured_here", translator="measured")
