@@ -62,7 +62,7 @@ class TestAcrossCameras(unittest.TestCase):
         content = {"images": 3, "patients": 3, "second_observer": 0.78, "rows": ROWS}
         summary = {
             "seeds": [0, 1],
-            "cameras": {camera: content for camera in cameras},
+            "cameras": dict.fromkeys(cameras, content),
             "fidelity": {"gan_seed0": {"generated": {"mse_pm1": 0.1}}},
             "missing": ["evaluation_x_on_home_seed1", "evaluation_x_on_other_seed1"],
             "minutes": {"home": 1.5},

@@ -193,7 +193,9 @@ def select_segmentation_source(
     return SegmentationSource(name, sources[train_on], start, num_cases, num_real, batch_share)
 
 
-def _batch_share(train_on: str, mixing: str, share: float | None, share_end: float | None) -> tuple[float, float] | None:
+def _batch_share(
+    train_on: str, mixing: str, share: float | None, share_end: float | None
+) -> tuple[float, float] | None:
     """Shares of synthetic cases in the first and last batch, or None for the union of all cases."""
     if mixing not in BATCH_MIXINGS:
         raise ConfigError(f"batch_mixing is {mixing!r}; choose one of {', '.join(BATCH_MIXINGS)}")

@@ -30,8 +30,8 @@ class EpochSeedHandler:
     """At the start of each epoch: seeds every generator, and begins a new iteration over the data.
 
     Seeded are the global generators of `random`, numpy and torch, the random transforms of the data set, and the
-    loader's and sampler's own generators where they have any; a sampler is told the epoch's number. The batches that an endless loader has left from the
-    epoch before are dropped. Put it before handlers that draw random numbers.
+    loader's and sampler's own generators where they have any; a sampler is told the epoch's number. The batches that an
+    endless loader has left from the epoch before are dropped. Put it before handlers that draw random numbers.
 
     Args:
         seed: base seed of the training.

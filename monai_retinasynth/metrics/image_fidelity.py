@@ -50,7 +50,8 @@ FIDELITY_FORMS = {
     "psnr_fov": "decibels on [0, 1], data range 1, pixels inside the field of view",
     "mse_pm1_structures": "mean squared error on [-1, 1], pixels of the structures and close around them",
     "psnr_structures": "decibels on [0, 1], data range 1, pixels of the structures and close around them",
-    "averages": "mean over pictures, _sd: sample standard deviation over pictures; whole picture unless _fov or _structures",
+    "averages": "mean over pictures, _sd: sample standard deviation over pictures; whole picture unless _fov or "
+    "_structures",
 }
 STRUCTURE_KEYS = ("mse_pm1_structures", "psnr_structures")
 FIDELITY_KEYS = tuple(key for key in FIDELITY_FORMS if key != "averages" and key not in STRUCTURE_KEYS)
@@ -81,7 +82,8 @@ def image_fidelity(
         structures: true in and close around the structures, a mask as `fov`; None leaves the two figures there out.
 
     Returns:
-        the figures of `FIDELITY_KEYS` and, with `structures`, of `STRUCTURE_KEYS`; `psnr` of equal pictures is infinite.
+        the figures of `FIDELITY_KEYS` and, with `structures`, of `STRUCTURE_KEYS`; `psnr` of equal pictures is
+        infinite.
 
     Raises:
         DataError: When shapes differ or are no pictures, values are not finite, or a side has fewer than 11 pixels.
@@ -175,8 +177,8 @@ class ImageFidelityReport:
         """Mean and standard deviation of each row; `FIDELITY_FORMS` states ranges and forms.
 
         Returns:
-            by row: the figures of `FIDELITY_KEYS` (and `STRUCTURE_KEYS`) and each with ``_sd`` (0 for a single picture), `num_images`, and
-            `per_case`, a list of each picture's figures with its `case_id`. What is infinite (`psnr` of equal
+            by row: the figures of `FIDELITY_KEYS` (and `STRUCTURE_KEYS`) and each with ``_sd`` (0 for a single picture),
+            `num_images`, and `per_case`, a list of each picture's figures with its `case_id`. What is infinite (`psnr` of equal
             pictures) is None, so that the result can be stored as JSON.
         """
         return {name: _averaged(rows) for name, rows in self._rows.items() if rows}

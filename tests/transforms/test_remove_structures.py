@@ -133,7 +133,7 @@ class TestRemoveStructures(unittest.TestCase):
             ring = ((away > 7) & (away < 14) & deep).astype(np.float32)
             share = gaussian_filter(ring, 12 * scale)
             vessel = (label == 2) & deep
-            for plane, before in zip(background, image.astype(np.float32)):
+            for plane in background:
                 around = gaussian_filter(plane * ring, 12 * scale) / np.maximum(share, 1e-6)
                 self.assertLess(abs(float((plane - around)[vessel].mean())), 1.0)  # no ghosts, dark or light
                 self.assertLess(float((plane - around)[vessel].std()), 12.0)

@@ -89,7 +89,7 @@ class TestRows(unittest.TestCase):
         [
             ("unknown", ["no_such_row"], {}, "name different ones of real"),
             ("twice", ["real", "real"], {}, "name different ones"),
-            ("painter", ["x"], {"x": {"train_on": "synthetic", "synthetic": ["oil"]}}, "measured, varied, transplanted"),
+            ("painter", ["x"], {"x": {"train_on": "synthetic", "synthetic": ["oil"]}}, "measured, varied"),
             ("no_source", ["x"], {"x": {}}, "train_on"),
             ("no_row", ["x"], {"x": {"train_on": "real", "steps_of": "y"}}, "as many steps as y"),
             ("itself", ["x"], {"x": {"train_on": "real", "steps_of": "x"}}, "another row"),
