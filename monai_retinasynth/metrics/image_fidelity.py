@@ -177,9 +177,9 @@ class ImageFidelityReport:
         """Mean and standard deviation of each row; `FIDELITY_FORMS` states ranges and forms.
 
         Returns:
-            by row: the figures of `FIDELITY_KEYS` (and `STRUCTURE_KEYS`) and each with ``_sd`` (0 for a single picture),
-            `num_images`, and `per_case`, a list of each picture's figures with its `case_id`. What is infinite (`psnr` of equal
-            pictures) is None, so that the result can be stored as JSON.
+            by row: the figures of `FIDELITY_KEYS` (and `STRUCTURE_KEYS`) and each with ``_sd`` (0 for one picture),
+            `num_images`, and `per_case`, a list of each picture's figures with its `case_id`. What is infinite (`psnr`
+            of equal pictures) is None, so that the result can be stored as JSON.
         """
         return {name: _averaged(rows) for name, rows in self._rows.items() if rows}
 

@@ -75,8 +75,9 @@ class PaintVessels(Transform):
         variation: standard deviation of the slow change of contrast over the picture, in logarithms.
         strength: contrast relative to the eyes measured.
         look_range: how far the look of a picture's vessels may depart from that of the eyes measured: 0 not at all, 1
-            as far as those of an unknown camera might. Drawn anew for each picture are the contrast of all vessels, that
-            of each colour channel, how faint the faintest are, and the central light reflex of arteries and veins.
+            as far as those of an unknown camera might. Drawn anew for each picture are the contrast of all vessels,
+            that of each colour channel, how faint the faintest are, and the central light reflex of arteries and
+            veins.
 
     Raises:
         ConfigError: When `variation`, `strength` or `look_range` is negative, or `look_range` above 1.
