@@ -21,8 +21,8 @@ training them are timed, each in a process of its own, so that the peak memory i
 In a case ``with_data_loading`` (the pix2pix ones, and the segmentation network that stands behind every table of
 scores, for which the reference is MONAI's network and loss in the same plain loop) the package's iteration is all that
 the bundle does between two batches: it reads a batch (random pictures in a data set folder, through the bundle's own
-transforms, cache and loader), makes both steps and calls the handlers of every iteration (averaged weights, losses for TensorBoard). In the other
-cases, and in every reference, which has one batch in memory, it is the two steps alone.
+transforms, cache and loader), makes both steps and calls the handlers of every iteration (averaged weights, losses for
+TensorBoard). In the other cases, and in every reference, which has one batch in memory, it is the two steps alone.
 
 Run ``python benchmarks/training_speed.py --list`` for the cases. Data are random; nothing is trained to any use.
 """
