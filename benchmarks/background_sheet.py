@@ -8,10 +8,9 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-r"""Draws eyes of a data set, their backgrounds, and simulated vessels painted on these, beside one another.
+"""Draws eyes of a data set, their backgrounds, and simulated vessels painted on these, beside one another.
 
-python benchmarks/background_sheet.py CHASE_DB1 docs/images/backgrounds_chase_db1.jpg --split 20/8 --view disc \
-    --field-degrees 40
+python benchmarks/background_sheet.py CHASE_DB1 docs/images/backgrounds_chase_db1.jpg --split 20/8 --view disc
 """
 
 from __future__ import annotations
