@@ -8,14 +8,17 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The speed benchmark runs on its smallest cases; no time is asserted."""
+"""The speed benchmarks run on their smallest cases; no time is asserted."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import json
+import sys
+import tempfile
 import unittest
+from pathlib import Path
 from unittest import mock
 
 import torch
@@ -23,6 +26,10 @@ from parameterized import parameterized
 from rich.console import Console
 
 from benchmarks import training_speed
+from tests.real_data import REPOSITORY
+
+with mock.patch.object(sys, "path", [str(REPOSITORY / "benchmarks"), *sys.path]):  # it imports what lies beside it
+    import painting_speed
 
 KEYS = {"seconds_per_iteration", "peak_gib", "samples_per_second"}
 
@@ -111,6 +118,26 @@ class TestTrainingSpeed(unittest.TestCase):
         arguments = argparse.Namespace(cases=["nothing"], quick=False)
         with self.assertRaisesRegex(SystemExit, "no such case: nothing; there are pix2pixhd-256"):
             training_speed.run(arguments, Console(file=io.StringIO()))
+
+
+class TestPaintingSpeed(unittest.TestCase):
+    """Every painter draws what a case asks for, and backgrounds are written."""
+
+    def test_measures(self):
+        with tempfile.TemporaryDirectory() as name:
+            for case in ("smoke-background", "smoke-measured", "smoke-gan", "smoke-transplant"):
+                with self.subTest(case):
+                    painting_speed.prepare(painting_speed.CASES[case], Path(name))
+                    figures = painting_speed.measure(painting_speed.CASES[case], Path(name))
+                    self.assertEqual(figures["photographs"], painting_speed.CASES[case].photographs)
+                    self.assertAlmostEqual(figures["seconds"], figures["seconds_per_photograph"] * figures["photographs"])
+                    for key, value in figures.items():
+                        self.assertGreater(value, 0.0, key)
+                    self.assertEqual(list(Path(name).glob("tmp*")), [], "what was drawn is left behind")
+
+    def test_unknown_case_is_named(self):
+        with self.assertRaisesRegex(SystemExit, "no such case: nothing; there are measured-565x584"):
+            painting_speed.run(argparse.Namespace(cases=["nothing"]))
 
 
 if __name__ == "__main__":
