@@ -17,8 +17,8 @@ for one iteration, which is enough to time it.
 
 A case has a process of its own, so that its peak memory is its own; phantoms, their backgrounds and the checkpoint are
 made in another one before. ``preparation_seconds`` is what a run does once: backgrounds are decoded and prepared, the
-vessels of the training eyes measured, the weights read. ``cpu_seconds`` says what ``seconds`` would be for one thread
-on an idle machine. Photographs of 4288 x 2848 pixels are drawn whole, not in tiles. The case ``background`` is what
+vessels of the training eyes measured, the weights read. ``cpu_seconds`` is the processor time of
+drawing, without waiting for other work. Photographs of 4288 x 2848 pixels are drawn whole, not in tiles. The case ``background`` is what
 `write_background_dataset` takes for one eye, file to file.
 
 Run ``python benchmarks/painting_speed.py --list`` for the cases.
@@ -120,7 +120,7 @@ def measure(case: Case, folder: Path, num_workers: int = 0, batch_size: int | No
         batch_size: photographs that a network draws at once; None for the bundle's own setting.
 
     Returns:
-        photographs, ``preparation_seconds``, ``seconds`` (of all photographs), ``cpu_seconds`` (the same on one core),
+        photographs, ``preparation_seconds``, ``seconds`` (of all photographs), ``cpu_seconds`` (processor time of the same),
         ``seconds_per_photograph`` and ``peak_gib`` (of this process, and the largest of its workers added).
     """
     start = time.perf_counter()
@@ -190,6 +190,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if unknown := [name for name in chosen if name not in CASES]:
         raise SystemExit(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
     rows: dict[str, dict[str, float]] = {}
+    begun_at = commit()  # others may commit while this runs
     with tempfile.TemporaryDirectory() as root:
         for name in chosen:
             folder = Path(root) / "x".join(str(side) for side in CASES[name].size)
@@ -199,7 +200,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             print(name, rows[name], flush=True)
     return {
         "command": " ".join(["python benchmarks/painting_speed.py", *sys.argv[1:]]),
-        "commit": commit(),
+        "commit": begun_at,
         "machine": machine(),
         "threads": torch.get_num_threads(),
         "num_workers": arguments.num_workers,
