@@ -18,8 +18,8 @@ for one iteration, which is enough to time it.
 A case has a process of its own, so that its peak memory is its own; phantoms, their backgrounds and the checkpoint are
 made in another one before. ``preparation_seconds`` is what a run does once: backgrounds are decoded and prepared, the
 vessels of the training eyes measured, the weights read. ``cpu_seconds`` is the processor time of
-drawing, without waiting for other work. Photographs of 4288 x 2848 pixels are drawn whole, not in tiles. The case ``background`` is what
-`write_background_dataset` takes for one eye, file to file.
+drawing, without waiting for other work. Photographs of 4288 x 2848 pixels are drawn whole, not in tiles. The case
+``background`` is what `write_background_dataset` takes for one eye, file to file.
 
 Run ``python benchmarks/painting_speed.py --list`` for the cases.
 """
@@ -120,8 +120,8 @@ def measure(case: Case, folder: Path, num_workers: int = 0, batch_size: int | No
         batch_size: photographs that a network draws at once; None for the bundle's own setting.
 
     Returns:
-        photographs, ``preparation_seconds``, ``seconds`` (of all photographs), ``cpu_seconds`` (processor time of the same),
-        ``seconds_per_photograph`` and ``peak_gib`` (of this process, and the largest of its workers added).
+        photographs, ``preparation_seconds``, ``seconds`` (of all photographs), ``cpu_seconds`` (their processor
+        time), ``seconds_per_photograph`` and ``peak_gib`` (of this process, and the largest of its workers added).
     """
     start = time.perf_counter()
     draw: Callable[[], Any]
