@@ -49,7 +49,21 @@ def name_of_eyes(name: str, number: int, num_subsets: int) -> str:
 
 @dataclass
 class AcrossCamerasPainting:
-    """See `AcrossCameras` for the arguments; `num_subsets` is how many choices of training eyes the seeds share."""
+    """Makes the stages that paint synthetic sets.
+
+    Args:
+        root: see `AcrossCameras`, as all that are not named here.
+        bundles_dir: see there.
+        seeds: see there.
+        translator_seeds: see there.
+        translation_recipe: see there.
+        plain_recipe: see there.
+        label_map_size: see there.
+        simulation: see there.
+        num_synthetic: see there.
+        translation: see there.
+        num_subsets: how many choices of training eyes the seeds share.
+    """
 
     root: str
     bundles_dir: str

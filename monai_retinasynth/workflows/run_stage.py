@@ -41,6 +41,8 @@ def main() -> int:
     # where the parent finds its modules, so that its own functions are found, too
     sys.path[:] = pickle.loads(stream.read(int(stream.readline())))
     task = pickle.loads(stream.read(int(stream.readline())))
+    # a parent that runs in the background hands on that interrupts are ignored; here they end the stage
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, args=(stream.fileno(),), daemon=True).start()
     import torch
 

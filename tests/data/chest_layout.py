@@ -46,6 +46,8 @@ def make_jsrt(root: Path, with_nodule: Iterable[int] = range(1, 7), without: Ite
         for number in numbers:
             name = f"{kind}{number:03d}.png"
             picture = np.add.outer(np.arange(EDGE), 2 * np.arange(EDGE)) + number
+            corner = 40 if kind == "JPCLN" else 52  # below the organs, so that no two are alike in any grey levels
+            picture[56:60, 4 * number : 4 * number + 4] = corner
             write_grey(root / "images" / name, picture.astype(np.uint8))
             for organ, mask in rectangles(number).items():
                 write_grey(root / "masks" / organ / name, mask * np.uint8(255))

@@ -43,6 +43,7 @@ def make_drive(root: Path, training: int = 4, test: int = 2, fov: bool = True) -
     for number in range(1, test + training + 1):
         part = "test" if number <= test else "training"
         photograph, vessel, field = eye(number % 5)
+        photograph[~field] = number  # of one shift or not, no two eyes are the same photograph
         _save(root / part / "images" / f"{number:02d}_{part}.tif", photograph)
         _save(root / part / "1st_manual" / f"{number:02d}_manual1.gif", vessel)
         if fov:

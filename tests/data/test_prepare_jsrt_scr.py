@@ -52,6 +52,7 @@ class TestPrepareJsrtScr(FolderTestCase):
         # blocks of 2 x 2: the picture is a ramp, the boxes have even corners for an even number
         picture = np.add.outer(np.arange(EDGE), 2.0 * np.arange(EDGE)) + 4
         mean = picture.reshape(32, 2, 32, 2).mean(axis=(1, 3))
+        mean[28:30, 8:10] = 40  # by which its picture differs from others
         np.testing.assert_allclose(np.asarray(open_image(self.out / case["image"], "L")), mean, atol=0.51)
         masks = {organ: mask[::2, ::2] for organ, mask in rectangles(4).items()}
         for organ, path in case["masks"].items():

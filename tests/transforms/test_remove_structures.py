@@ -22,9 +22,9 @@ from monai_retinasynth.transforms import (
     LoadFundusCased,
     RemoveStructures,
     RemoveStructuresd,
-    fill_holes,
     remove_structures,
 )
+from monai_retinasynth.transforms.fill_holes import fill_holes
 from monai_retinasynth.utils import CHEST_ORGAN, ConfigError, DataError
 from tests.real_data import data_root
 

@@ -184,7 +184,14 @@ class TestParallelStages(unittest.TestCase):
         (self.root / "workflow.json").write_text(json.dumps(config))
         (self.root / "metadata.json").write_text("{}")
         command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(self.root / "workflow.json")]
-        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # tests that run in the background would hand on that interrupts are ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         end = time.monotonic() + 300
         while not (self.root / "out/second/here").is_file() and process.poll() is None and time.monotonic() < end:
             time.sleep(0.1)
