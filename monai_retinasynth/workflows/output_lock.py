@@ -59,7 +59,7 @@ class OutputLock:
                 f"{self.folder} is in use: {self._who()}. Wait until it has finished, end it, or choose another "
                 "output_dir"
             ) from error
-        except NotImplementedError:
+        except NotImplementedError:  # what filelock raises on a file system without locks
             warnings.warn(
                 f"the file system of {self.folder} has no locks; see to it yourself that only one run writes there",
                 stacklevel=2,
