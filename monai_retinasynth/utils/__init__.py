@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from .atomic_file import atomic_write
+from .autocast import autocast_is_fast
 from .checkpoint import checkpoint_digest, load_checkpoint, load_network_weights, recorded_setting, save_checkpoint
 from .chest_organs import CHEST_ORGANS
 from .errors import CheckpointError, ConfigError, DataError, DivergenceError, EmptySectionError
@@ -64,6 +65,7 @@ __all__ = [
     "LabelSet",
     "SkeletonPoints",
     "atomic_write",
+    "autocast_is_fast",
     "check_grade",
     "checkpoint_digest",
     "convert_image",
