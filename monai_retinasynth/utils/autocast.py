@@ -8,7 +8,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Whether autocast makes networks faster on a device: where its arithmetic units lack the type, it makes them slower."""
+"""Whether autocast makes networks faster on a device; where the device lacks the type, it makes them slower."""
 
 from __future__ import annotations
 
