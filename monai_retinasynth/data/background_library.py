@@ -11,7 +11,8 @@
 """Backgrounds for label maps of other eyes: which one, mirrored how and shifted where, so that disc and arcades fit.
 
 A background fits where the structures that its own eye had lie most like those of the label map. Both are blurred, and
-their correlation over all shifts is one product of their Fourier transforms.
+their correlation over all shifts is one product of their Fourier transforms. For a label map of a narrower field of
+view a part of the background is taken, and enlarged.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from .extended_background import ExtendedBackground, extend_background, field_of
 from .structure_correlation import (
     CELL,
     CELLS,
+    FIELD_RADIUS,
     fovea_place,
     mirrored_plane,
     spectrum,
@@ -61,6 +63,7 @@ class FittedBackground:
         shift: how far it was moved along X and Y, in pixels of the label map, from where the centres of both fields of
             view agree.
         rotation: degrees by which it was turned.
+        zoom: how many times it was enlarged, beyond what makes both fields of view one size.
         score: correlation of the blurred structures, at most 1, and a little more where the fovea stays bare, less
             where structures would run through it.
     """
@@ -70,6 +73,7 @@ class FittedBackground:
     mirrored: tuple[bool, bool]
     shift: tuple[int, int]
     rotation: float
+    zoom: float
     score: float
 
 
@@ -85,6 +89,8 @@ class BackgroundLibrary:
         num_candidates: the background is drawn from so many that fit best.
         num_backgrounds: use the first so many backgrounds only; None for all.
         image_channels: 3 for colours, 1 for grey levels.
+        field_degrees: visual angle of the backgrounds' field of view, for label maps that know theirs; None where it is
+            that of all label maps.
 
     Raises:
         ConfigError: When a setting is out of range, or the label set lacks a class.
@@ -101,12 +107,16 @@ class BackgroundLibrary:
         num_candidates: int = 4,
         num_backgrounds: int | None = None,
         image_channels: int = 3,
+        field_degrees: float | None = None,
     ) -> None:
+        if field_degrees is not None and not 10 <= field_degrees <= 200:
+            raise ConfigError(f"field_degrees must be the visual angle, 10 to 200 degrees, got {field_degrees}")
         if not 0 <= max_shift <= 60 or num_candidates < 1 or not 0 <= rotation_degrees <= 20:
             raise ConfigError(
                 "max_shift must be 0 to 60 pixels, rotation_degrees 0 to 20 and num_candidates 1 or more, got "
                 f"{max_shift}, {rotation_degrees} and {num_candidates}"
             )
+        self.field_degrees = field_degrees
         self.folder = os.fspath(folder)
         self.label_set = get_label_set(label_set)
         self.classes = background_classes(self.label_set, classes)
@@ -136,13 +146,17 @@ class BackgroundLibrary:
         """How far backgrounds are extended, in pixels at a field of view of 540."""
         return self.max_shift + _BEYOND
 
-    def fit(self, label: torch.Tensor, seed: int, exclude: Iterable[str] = ()) -> FittedBackground:
+    def fit(
+        self, label: torch.Tensor, seed: int, exclude: Iterable[str] = (), field_degrees: float | None = None
+    ) -> FittedBackground:
         """Choose and place a background for a label map.
 
         Args:
             label: label map (1, X, Y), class indices, of any size.
             seed: draws among the backgrounds that fit best; the same seed gives the same background.
             exclude: names of eyes that must not be taken.
+            field_degrees: visual angle of the label map's field of view; None for that of the backgrounds. Where it is
+                wider they are not reduced: there is nothing beyond them.
 
         Returns:
             the background at its place.
@@ -153,6 +167,7 @@ class BackgroundLibrary:
         label_map = np.asarray(label)[0]
         inside = label_map > 0
         scale = field_of_view_scale(inside)
+        zoom = max(1.0, self.field_degrees / field_degrees) if self.field_degrees and field_degrees else 1.0
         excluded = {exclude} if isinstance(exclude, str) else {str(name) for name in exclude}
         allowed = [number for number, name in enumerate(self.case_ids) if name not in excluded]
         if not allowed:
@@ -160,13 +175,13 @@ class BackgroundLibrary:
                 f"all backgrounds of {self.folder} are excluded ({', '.join(sorted(excluded))}). Give it backgrounds "
                 "of other eyes: write_background_dataset with more cases"
             )
-        scores, shifts = self._correlate(label_map, allowed)
+        scores, shifts = self._correlate(label_map, allowed, zoom)
         candidates = []
         for flat in np.argsort(-scores.ravel(), kind="stable"):
             chosen, turn, mirror = np.unravel_index(flat, scores.shape)
-            shift = tuple(int(round(float(s) * CELL * scale)) for s in shifts[chosen, turn, mirror])
+            shift = tuple(int(round(float(s) * CELL * scale * zoom)) for s in shifts[chosen, turn, mirror])
             placement = (allowed[chosen], self.rotations[turn], _MIRRORS[mirror], shift)
-            if (corner := self._corner(inside, scale, *placement)) is not None:
+            if (corner := self._corner(inside, scale * zoom, *placement)) is not None:
                 candidates.append((float(scores[chosen, turn, mirror]), corner, placement))
             if len(candidates) == self.num_candidates:
                 break
@@ -178,8 +193,8 @@ class BackgroundLibrary:
             )
         drawn = int(np.random.default_rng(seed).integers(len(candidates)))
         score, corner, (number, rotation, mirrored, shift) = candidates[drawn]
-        image = self._cut(inside, scale, corner, number, rotation, mirrored)
-        return FittedBackground(image, self.case_ids[number], mirrored, shift, rotation, score)
+        image = self._cut(inside, scale * zoom, corner, number, rotation, mirrored)
+        return FittedBackground(image, self.case_ids[number], mirrored, shift, rotation, zoom, score)
 
     def _spectra(self, label: np.ndarray) -> torch.Tensor:
         """Fourier transforms of what label maps are correlated with, (rotations, mirrors, cells, frequencies)."""
@@ -188,11 +203,12 @@ class BackgroundLibrary:
         planes = [rotate(template, angle, reshape=False, order=1) if angle else template for angle in self.rotations]
         return torch.stack([torch.stack([spectrum(mirrored_plane(plane, m)) for m in _MIRRORS]) for plane in planes])
 
-    def _correlate(self, label_map: np.ndarray, allowed: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Best score (backgrounds, rotations, mirrors) of each placement, and its shift in cells."""
-        wanted = spectrum(standardised(structures_on_grid(label_map, self.classes)))
+    def _correlate(self, label_map: np.ndarray, allowed: list[int], zoom: float) -> tuple[np.ndarray, np.ndarray]:
+        """Best score (backgrounds, rotations, mirrors) of each placement, and its shift in cells of the background."""
+        wanted = spectrum(standardised(structures_on_grid(label_map, self.classes, zoom), zoom))
         correlation = torch.fft.irfft2(wanted * self._templates[allowed], s=(CELLS, CELLS))
-        window = int(self.max_shift / CELL)
+        # enlarged, a background reaches beyond the label map's field of view by itself
+        window = int((self.max_shift / zoom + FIELD_RADIUS * (1 - 1 / zoom)) / CELL)
         near = torch.arange(-window, window + 1)
         near = correlation[..., near[:, None], near[None, :]].flatten(-2)
         best, place = near.max(-1)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -54,9 +55,10 @@ class FundusPhantom:
         grades: grades 0 to 4 that the cases take in turn, for `"fundus_lesion"` only; all five when `None`.
         lesion_amounts: amounts of lesions by grade, in place of those of `LESION_AMOUNTS`; grades that it does not name
             keep theirs. A mapping from JSON may have its grades as text.
-        view: what the photographer centres on, `"macula"` (DRIVE, screening) or `"disc"` (CHASE_DB1).
+        view: what the photographer centres on, `"macula"` (DRIVE, screening) or `"disc"` (CHASE_DB1), or several, one
+            of which is drawn for each eye.
         field_degrees: visual angle of the field of view, 30 to 45 degrees: a narrower one shows less of the eye, and
-            that larger.
+            that larger. Two angles, the narrower first: drawn between them for each eye.
 
     Raises:
         ConfigError: when the size is too small or not one or two whole numbers, the label set is another one, a grade
@@ -73,13 +75,12 @@ class FundusPhantom:
         label_set: str = "fundus_vessel",
         grades: Sequence[int] | None = None,
         lesion_amounts: Mapping[int | str, LesionAmounts] | None = None,
-        view: str = "macula",
-        field_degrees: float = _FIELD_DEGREES,
+        view: str | Sequence[str] = "macula",
+        field_degrees: float | Sequence[float] = _FIELD_DEGREES,
     ) -> None:
-        if view not in VIEWS:
-            raise ConfigError(f"view must be one of {list(VIEWS)}, got {view!r}")
-        if isinstance(field_degrees, str) or not 30.0 <= field_degrees <= _FIELD_DEGREES:
-            raise ConfigError(f"field_degrees must be 30 to {_FIELD_DEGREES:g} degrees, got {field_degrees!r}")
+        views = (view,) if isinstance(view, str) else tuple(view)
+        if not views or len(set(views)) < len(views) or not set(views) <= set(VIEWS):
+            raise ConfigError(f"view must be one of {list(VIEWS)}, or different ones of them, got {view!r}")
         if label_set not in (FUNDUS_VESSEL.name, FUNDUS_LESION.name):
             raise ConfigError(
                 f"the phantom draws the label sets {FUNDUS_VESSEL.name!r} and {FUNDUS_LESION.name!r}, got {label_set!r}"
@@ -93,8 +94,8 @@ class FundusPhantom:
             )
         self.size = (int(edges[0]), int(edges[1]))
         self.seed = int(seed)
-        self.view = view
-        self.field_degrees = float(field_degrees)
+        self.views = views
+        self.field_range = _angles(field_degrees)
         self.label_set: LabelSet = FUNDUS_LESION if self.has_lesions else FUNDUS_VESSEL
         if not self.has_lesions and (grades is not None or lesion_amounts is not None):
             raise ConfigError(
@@ -108,15 +109,15 @@ class FundusPhantom:
         """Grade of case `index`, 0 to 4; `None` for a label set without lesions."""
         return self.grades[index % len(self.grades)] if self.grades else None
 
+    def field_degrees(self, index: int) -> float:
+        """Visual angle of the field of view of case `index`."""
+        narrow, wide = self.field_range
+        return wide if narrow == wide else float(self._rng(index, 5).uniform(narrow, wide))
+
     @property
     def fov_radius(self) -> float:
         """Radius of the field of view in pixels."""
         return 0.5 * self.fov_fraction * min(self.size)
-
-    @property
-    def pixels_per_unit(self) -> float:
-        """Pixels in the unit of length of the eye, the radius of a field of 45 degrees."""
-        return self.fov_radius * _FIELD_DEGREES / self.field_degrees
 
     def field_of_view(self) -> np.ndarray:
         """(H, W) bool, true inside the field of view."""
@@ -148,7 +149,7 @@ class FundusPhantom:
             eye.geometry,
             eye.arteries,
             eye.veins,
-            self.pixels_per_unit,
+            eye.pixels_per_unit,
             self._rng(index, 1),
             eye.new_vessels,
             label if eye.lesions else None,
@@ -163,18 +164,21 @@ class FundusPhantom:
     def _eye(self, index: int) -> _Eye:
         rng = self._rng(index, 0)
         geometry = EyeGeometry.sample(rng)
-        if self.view == "disc":
-            geometry = geometry.centred_on_disc(self._rng(index, 4))
+        centring = self._rng(index, 4)
+        view = self.views[0] if len(self.views) == 1 else self.views[centring.integers(len(self.views))]
+        if view == "disc":
+            geometry = geometry.centred_on_disc(centring)
         trees = grow_vessel_trees(geometry, rng)
-        arteries, veins = (draw_vessels(tree, self.size, self.pixels_per_unit, _MIN_DRAWN_RADIUS) for tree in trees)
+        unit = self.fov_radius * _FIELD_DEGREES / self.field_degrees(index)
+        arteries, veins = (draw_vessels(tree, self.size, unit, _MIN_DRAWN_RADIUS) for tree in trees)
         grade = self.grade(index)
         if grade is None:
-            return _Eye(geometry, arteries, veins, None, {})
+            return _Eye(geometry, unit, arteries, veins, None, {})
         found = sample_lesions(grade, geometry, trees, self._rng(index, 2), self.lesion_amounts)
         # drawn down to any width: they make the grade, so that no picture is too small to show them
-        new = None if found.new_vessels is None else draw_vessels(found.new_vessels, self.size, self.pixels_per_unit)
-        masks = found.masks(self.size, self.pixels_per_unit) if found.lesions else {}
-        return _Eye(geometry, arteries, veins, new, masks)
+        new = None if found.new_vessels is None else draw_vessels(found.new_vessels, self.size, unit)
+        masks = found.masks(self.size, unit) if found.lesions else {}
+        return _Eye(geometry, unit, arteries, veins, new, masks)
 
     def _compose(self, eye: _Eye) -> np.ndarray:
         label = np.full(self.size, _RETINA, dtype=np.uint8)
@@ -182,28 +186,47 @@ class FundusPhantom:
         if eye.new_vessels is not None:
             label[eye.new_vessels.mask()] = _VESSEL
         if self.has_lesions:  # the label set's rule: what has the higher index is drawn
-            label[self._disc(eye.geometry)] = self.label_set.index("optic_disc")
+            label[self._disc(eye)] = self.label_set.index("optic_disc")
             for name in sorted(eye.lesions, key=self.label_set.index):
                 label[eye.lesions[name]] = self.label_set.index(name)
         label[~self.field_of_view()] = _OUTSIDE
         return label
 
-    def _disc(self, geometry: EyeGeometry) -> np.ndarray:
+    def _disc(self, eye: _Eye) -> np.ndarray:
         """(H, W) bool: the optic disc."""
-        x = (np.arange(self.size[1]) - (self.size[1] - 1) / 2.0) / self.pixels_per_unit - geometry.disc[0]
-        y = (np.arange(self.size[0]) - (self.size[0] - 1) / 2.0) / self.pixels_per_unit - geometry.disc[1]
-        return np.hypot(x[None, :] / geometry.disc_radii[0], y[:, None] / geometry.disc_radii[1]) <= 1.0
+        (disc_x, disc_y), (radius_x, radius_y) = eye.geometry.disc, eye.geometry.disc_radii
+        x = (np.arange(self.size[1]) - (self.size[1] - 1) / 2.0) / eye.pixels_per_unit - disc_x
+        y = (np.arange(self.size[0]) - (self.size[0] - 1) / 2.0) / eye.pixels_per_unit - disc_y
+        return np.hypot(x[None, :] / radius_x, y[:, None] / radius_y) <= 1.0
 
 
 @dataclass(frozen=True)
 class _Eye:
-    """One eye on the pixel grid; `lesions` are masks by class name, none in an eye without lesions."""
+    """One eye on the pixel grid; the unit of length of its geometry, the radius of a field of 45 degrees, is
+    `pixels_per_unit`; `lesions` are masks by class name, none in an eye without lesions."""
 
     geometry: EyeGeometry
+    pixels_per_unit: float
     arteries: VesselField
     veins: VesselField
     new_vessels: VesselField | None
     lesions: dict[str, np.ndarray]
+
+
+def _angles(field_degrees: float | Sequence[float]) -> tuple[float, float]:
+    """Narrowest and widest field of view."""
+    angles = [field_degrees] if isinstance(field_degrees, Real) else field_degrees
+    if (
+        not isinstance(angles, (list, tuple))
+        or len(angles) not in (1, 2)
+        or not all(isinstance(angle, Real) and 30.0 <= angle <= _FIELD_DEGREES for angle in angles)
+        or angles[0] > angles[-1]
+    ):
+        raise ConfigError(
+            f"field_degrees must be 30 to {_FIELD_DEGREES:g} degrees, or two such angles, the narrower first, got "
+            f"{field_degrees!r}"
+        )
+    return float(angles[0]), float(angles[-1])
 
 
 def _checked_grades(grades: Sequence[int]) -> tuple[int, ...]:

@@ -50,15 +50,16 @@ def write_phantom_dataset(
     grades: Sequence[int] | None = None,
     lesion_amounts: Mapping[int | str, LesionAmounts] | None = None,
     left_out_classes: Sequence[str] = (),
-    view: str = "macula",
-    field_degrees: float = 45.0,
+    view: str | Sequence[str] = "macula",
+    field_degrees: float | Sequence[float] = 45.0,
     trees: bool = False,
 ) -> Path:
     """Write `images/phantom_00000.png`, `labels/phantom_00000.png`, ... and `datalist.json`.
 
     Cases are numbered through training, validation and test; number i is case i of the seed, whatever the counts. A
     second call goes on where the first one stopped and leaves finished cases alone; files appear whole or not at all,
-    the label map first. With the label set `fundus_lesion` every case has a `grade` in the data list.
+    the label map first. With the label set `fundus_lesion` every case has a `grade` in the data list, with two angles
+    every one its `field_degrees`.
 
     Args:
         output_dir: folder of the data set, made when missing.
@@ -76,8 +77,8 @@ def write_phantom_dataset(
         lesion_amounts: amounts of lesions by grade, where they are to differ from `LESION_AMOUNTS`.
         left_out_classes: names of classes that the label maps show as retina: those that a translator has not learnt,
             such as the vessels, of which IDRiD has no masks.
-        view: `"macula"` or `"disc"`, see :class:`FundusPhantom`.
-        field_degrees: visual angle of the field of view, see :class:`FundusPhantom`.
+        view: `"macula"` or `"disc"`, or both, see :class:`FundusPhantom`.
+        field_degrees: visual angle of the field of view, or two angles, see :class:`FundusPhantom`.
         trees: write `trees/phantom_00000.png`, ... as well, grey PNGs of 0 none, 1 artery, 2 vein, 3 both (`trees` in
             the data list): a painter can then draw arteries and veins as what they are.
 
@@ -107,8 +108,8 @@ def write_phantom_dataset(
     if phantom.has_lesions:
         used = {str(grade): phantom.lesion_amounts[grade].to_dict() for grade in sorted(set(phantom.grades))}
         provenance.update(label_set=label_set, grades=list(phantom.grades), lesion_amounts=used)
-    if (view, field_degrees) != ("macula", 45.0):
-        provenance.update(view=view, field_degrees=float(field_degrees))
+    if (phantom.views, phantom.field_range) != (("macula",), (45.0, 45.0)):
+        provenance.update(view=_one_or_all(phantom.views), field_degrees=_one_or_all(phantom.field_range))
     if left_out_classes:
         provenance["left_out_classes"] = list(left_out_classes)
     shown = _shown_classes(phantom, left_out_classes)
@@ -122,7 +123,7 @@ def write_phantom_dataset(
     start = 0
     for section, count in zip(SECTIONS, counts):
         cases[section] = [
-            _case(index, labels_only, source, provenance, phantom.grade(index), trees)
+            _case(index, labels_only, source, provenance, phantom, trees)
             for index in range(start, start + count)
         ]
         start += count
@@ -156,6 +157,10 @@ def _settle(folder: Path, provenance: dict[str, Any], overwrite: bool) -> bool:
     with atomic_write(path) as file:
         file.write(json.dumps(provenance, indent=2).encode("utf-8") + b"\n")
     return earlier is None
+
+
+def _one_or_all(values: Sequence[Any]) -> Any:
+    return values[0] if len(set(values)) == 1 else list(values)
 
 
 def _names(index: int) -> tuple[str, str, str]:
@@ -207,15 +212,17 @@ def _write_case(
 
 
 def _case(
-    index: int, labels_only: bool, source: str, provenance: dict[str, Any], grade: int | None, trees: bool
+    index: int, labels_only: bool, source: str, provenance: dict[str, Any], phantom: FundusPhantom, trees: bool
 ) -> dict[str, Any]:
     image, label, tree = _names(index)
     case: dict[str, Any] = {} if labels_only else {"image": image}
     case.update(label=label, case_id=f"phantom_{index:05d}", source=source)
     if trees:
         case["trees"] = tree
-    if grade is not None:
-        case["grade"] = grade
+    if phantom.has_lesions:
+        case["grade"] = phantom.grade(index)
+    if len(set(phantom.field_range)) > 1:
+        case["field_degrees"] = phantom.field_degrees(index)
     # the amounts are the same for all: they stand once, at the top of the list
     shared = {key: value for key, value in provenance.items() if key != "lesion_amounts"}
     case["provenance"] = {**shared, "index": index}

@@ -43,6 +43,7 @@ class FitBackgroundd(MapTransform):
         seed: seed of the set of cases.
         index_key: key of the index of a case in the set, a whole number.
         exclude_key: key of the name, or a list of names, of eyes that must not be taken; None for none.
+        field_degrees_key: key of the visual angle of the label map's field of view, where the case has one.
         allow_missing_keys: whether a missing key is passed over.
 
     Raises:
@@ -61,6 +62,7 @@ class FitBackgroundd(MapTransform):
         seed: int = 0,
         index_key: str = "index",
         exclude_key: str | None = None,
+        field_degrees_key: str = "field_degrees",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -72,6 +74,7 @@ class FitBackgroundd(MapTransform):
         if not len(self.keys) == len(self.output_keys) == len(self.id_keys):
             raise ConfigError(f"{len(self.keys)} keys need as many output_key and id_key")
         self.seed, self.index_key, self.exclude_key = int(seed), index_key, exclude_key
+        self.field_degrees_key = field_degrees_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -81,7 +84,7 @@ class FitBackgroundd(MapTransform):
         exclude = () if self.exclude_key is None else d[self.exclude_key]
         for key, output_key, id_key in self.key_iterator(d, self.output_keys, self.id_keys):
             try:
-                fitted = self.library.fit(d[key], seed, exclude)
+                fitted = self.library.fit(d[key], seed, exclude, d.get(self.field_degrees_key))
             except DataError as exception:
                 raise DataError(f"case {d.get('case_id', d[self.index_key])}: {exception}") from exception
             d[output_key] = fitted.image

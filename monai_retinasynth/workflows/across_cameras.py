@@ -93,6 +93,8 @@ class AcrossCameras:
         label_map_size: (H, W) of simulated label maps; None for that of DRIVE, whose field of view has 540 px.
         simulation: more arguments of `write_phantom_dataset`, such as `view` and `field_degrees`, by which simulated
             label maps show what the home photographs show.
+        field_degrees: visual angle of the home photographs, so that a background fits under a label map of a narrower
+            field; None where no painter varies it, or for backgrounds as they are.
         num_synthetic: cases of a synthetic set.
         segmentation: settings of the segmentation bundle for all rows.
         translation: settings of the translation bundle for all painters; a stage gets those that its configuration
@@ -114,6 +116,7 @@ class AcrossCameras:
     tolerance: float | None = None
     label_map_size: Sequence[int] | int | None = None
     simulation: Mapping[str, Any] = field(default_factory=dict)
+    field_degrees: float | None = None
     num_synthetic: int = 60
     segmentation: Mapping[str, Any] = field(default_factory=dict)
     translation: Mapping[str, Any] = field(default_factory=dict)
@@ -153,6 +156,7 @@ class AcrossCameras:
             self.simulation,
             self.num_synthetic,
             self.translation,
+            self.field_degrees,
             len(self._subsets),
         )
 
@@ -214,7 +218,7 @@ class AcrossCameras:
         ]
         if number == 0:
             stages.append(self._second_observer(HOME, name))
-        if any(ACROSS_CAMERAS_PAINTERS[painter][1] for painter in self._painters()):
+        if any(ACROSS_CAMERAS_PAINTERS[painter].on_background for painter in self._painters()):
             own = {"dataset_dir": folder, "layout": "datalist", "val_count": 0}
             stages.append(
                 FunctionStage(self._of_subset("backgrounds", number), write_background_dataset, own, [check])

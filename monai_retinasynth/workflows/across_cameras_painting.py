@@ -62,6 +62,7 @@ class AcrossCamerasPainting:
         simulation: see there.
         num_synthetic: see there.
         translation: see there.
+        field_degrees: see there.
         num_subsets: how many choices of training eyes the seeds share.
     """
 
@@ -75,6 +76,7 @@ class AcrossCamerasPainting:
     simulation: Mapping[str, Any]
     num_synthetic: int
     translation: Mapping[str, Any]
+    field_degrees: float | None
     num_subsets: int
 
     def __post_init__(self) -> None:
@@ -84,8 +86,9 @@ class AcrossCamerasPainting:
     def stages(self, painter: str, number: int) -> list[WorkflowStage]:
         """Stages that make the synthetic set of a painter for the seed of this number."""
         seed = self.seeds[number]
-        translator, on_background, look = ACROSS_CAMERAS_PAINTERS[painter]
-        label_maps, backgrounds = f"label_maps_seed{seed}", self._of_eyes("backgrounds", number)
+        kind = ACROSS_CAMERAS_PAINTERS[painter]
+        label_maps = f"{painter}_label_maps_seed{seed}" if kind.simulation else f"label_maps_seed{seed}"
+        backgrounds = self._of_eyes("backgrounds", number)
         simulated = {
             "size": self.label_map_size,
             "num_training": self.num_synthetic,
@@ -96,18 +99,22 @@ class AcrossCamerasPainting:
             "source": "synthetic",
             "trees": True,
             **self.simulation,
+            **kind.simulation,
         }
         stages: list[WorkflowStage] = [FunctionStage(label_maps, write_phantom_dataset, simulated)]
         drawing = {
             **self._home(number),
-            **look,
-            "translator": translator,
+            **kind.generation,
+            "translator": kind.translator,
             "seed": seed,
             "label_maps_dir": self._folder(label_maps),
-            "background": self._folder(backgrounds) if on_background else "none",
+            "background": self._folder(backgrounds) if kind.on_background else "none",
         }
-        needs = [label_maps, self._of_eyes("home_check", number), *([backgrounds] if on_background else [])]
-        if translator == "gan":
+        if kind.simulation and self.field_degrees is not None:
+            options = self.translation.get("background_options", {})
+            drawing["background_options"] = {"field_degrees": self.field_degrees, **options}
+        needs = [label_maps, self._of_eyes("home_check", number), *([backgrounds] if kind.on_background else [])]
+        if kind.translator == "gan":
             training = self._training(painter, number)
             stages.append(self._bundle(training, "train", painter, self._learning(painter, number), [needs[1]]))
             drawing["checkpoint"] = self._folder(training) + "/models/model.pt"
@@ -141,12 +148,12 @@ class AcrossCamerasPainting:
         return self.translator_seeds[number % len(self.translator_seeds)]
 
     def _learning(self, painter: str, number: int) -> dict[str, Any]:
-        translator, on_background, _ = ACROSS_CAMERAS_PAINTERS[painter]
+        kind = ACROSS_CAMERAS_PAINTERS[painter]
         return {
             **self._home(number),
-            "translator": translator,
+            "translator": kind.translator,
             "seed": self._translator_seed(number),
-            "background": "own" if on_background else "none",
+            "background": "own" if kind.on_background else "none",
         }
 
     def _home(self, number: int) -> dict[str, Any]:
@@ -162,12 +169,12 @@ class AcrossCamerasPainting:
         self, name: str, run: str, painter: str, own: Mapping[str, Any], needs: Sequence[str]
     ) -> BundleStage:
         """A run of the bundle with those of the user's settings that its configuration reads."""
-        translator, on_background, _ = ACROSS_CAMERAS_PAINTERS[painter]
-        recipe = self._recipe(self.translation_recipe if on_background else self.plain_recipe)
+        kind = ACROSS_CAMERAS_PAINTERS[painter]
+        recipe = self._recipe(self.translation_recipe if kind.on_background else self.plain_recipe)
         files = [self._config(config) for config in _CONFIGS[run]]
         # what a recipe alone names belongs to its network, which only a learned painter has
         given = settings_of_stage(
-            self.translation, files, self._all_files(), recipe if translator == "gan" else None
+            self.translation, files, self._all_files(), recipe if kind.translator == "gan" else None
         )
         return BundleStage(name, [*files, recipe], copy.deepcopy({**given, **own}), needs)
 

@@ -13,11 +13,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..utils.errors import ConfigError
 
-__all__ = ["ACROSS_CAMERAS_PAINTERS", "ACROSS_CAMERAS_ROWS", "KEYS_OF_THE_TABLE", "across_cameras_rows"]
+__all__ = ["ACROSS_CAMERAS_PAINTERS", "ACROSS_CAMERAS_ROWS", "KEYS_OF_THE_TABLE", "Painter", "across_cameras_rows"]
 
 _STRONG = {"photometric": "strong"}
 _HALF_PLAIN = {"train_on": "mixed", "batch_mixing": "half"}
@@ -48,6 +48,17 @@ ACROSS_CAMERAS_ROWS: dict[str, dict[str, Any]] = {
     },
     "half_measured": {"title": "half REAL, half measured", "synthetic": ["measured"], **_HALF},
     "half_varied": {"title": "half REAL, half measured with varied looks", "synthetic": ["varied"], **_HALF},
+    "synth_varied_fields_photometric": {
+        "title": "SYNTH, measured with varied looks and fields of view, photometric",
+        "synthetic": ["varied_fields"],
+        "train_on": "synthetic",
+        **_STRONG,
+    },
+    "half_varied_fields": {
+        "title": "half REAL, half measured with varied looks and fields of view",
+        "synthetic": ["varied_fields"],
+        **_HALF,
+    },
     "half_measured_plain": {
         "title": "half REAL, half measured, not photometric",
         "synthetic": ["measured"],
@@ -116,13 +127,35 @@ ACROSS_CAMERAS_ROWS: dict[str, dict[str, Any]] = {
 }
 #: keys of a row (as `across_cameras_rows` gives them) that are no settings of the segmentation bundle
 KEYS_OF_THE_TABLE = ("title", "synthetic", "control", "checkpoints", "iterations_of")
-#: painter -> the translation bundle's `translator`, whether it paints on backgrounds, and settings in generation
-ACROSS_CAMERAS_PAINTERS: dict[str, tuple[str, bool, dict[str, Any]]] = {
-    "measured": ("measured", True, {}),
-    "varied": ("measured", True, {"look_range": 1.0}),
-    "transplanted": ("transplant", True, {}),
-    "gan": ("gan", True, {}),
-    "gan_plain": ("gan", False, {}),
+
+
+class Painter(NamedTuple):
+    """How a synthetic set is painted.
+
+    Args:
+        translator: that of the translation bundle.
+        on_background: whether it paints on backgrounds.
+        generation: settings of the translation bundle in generation.
+        simulation: arguments of `write_phantom_dataset` in place of the run's own, for label maps of its own.
+    """
+
+    translator: str
+    on_background: bool = True
+    generation: Mapping[str, Any] = {}
+    simulation: Mapping[str, Any] = {}
+
+
+ACROSS_CAMERAS_PAINTERS: dict[str, Painter] = {
+    "measured": Painter("measured"),
+    "varied": Painter("measured", generation={"look_range": 1.0}),
+    "varied_fields": Painter(
+        "measured",
+        generation={"look_range": 1.0},
+        simulation={"view": ["macula", "disc"], "field_degrees": [30.0, 45.0]},
+    ),
+    "transplanted": Painter("transplant"),
+    "gan": Painter("gan"),
+    "gan_plain": Painter("gan", on_background=False),
 }
 
 

@@ -178,6 +178,37 @@ class TestBackgroundLibrary(unittest.TestCase):
         expected = 60 + 0.1 * back[0][deep]
         np.testing.assert_allclose(fitted.image[0].numpy()[deep], expected, atol=2)
 
+    @parameterized.expand([((False, False), (0, 0)), ((True, False), (8, -6))])
+    def test_narrower_field_of_view(self, mirrored, shift):
+        own = arcade()
+        backgrounds = write_backgrounds(self.folder, [np.ascontiguousarray(own.T), own])
+        library = BackgroundLibrary(backgrounds, num_candidates=1, field_degrees=45)
+        # two thirds of the eye, enlarged: pixel p of the label map shows place `at` of the eye
+        x, y = np.indices(own.shape)
+        at = [54 + (axis - 54 - moved) / 1.5 for axis, moved in zip((x, y), shift)]
+        at = [107 - place if mirror else place for place, mirror in zip(at, mirrored)]
+        near = tuple(np.rint(place).astype(int) for place in at)
+        label = np.where(own > 0, np.maximum(own[near], 1), 0).astype(np.uint8)
+        fitted = library.fit(torch.from_numpy(label)[None], 0, field_degrees=30)
+        self.assertEqual((fitted.case_id, fitted.mirrored, fitted.zoom), ("eye_1", mirrored, 1.5))
+        np.testing.assert_allclose(fitted.shift, shift, atol=2)
+        inside = distance_transform_edt(label) > 8
+        np.testing.assert_allclose(fitted.image[0].numpy()[inside], 90 + 0.1 * at[0][inside], atol=1.5)
+        np.testing.assert_allclose(fitted.image[1].numpy()[inside], 90 + 0.1 * at[1][inside], atol=1.5)
+
+    def test_zoom_by_the_angles_of_both(self):
+        backgrounds = write_backgrounds(self.folder, [arcade()])
+        label = torch.from_numpy(arcade())[None]
+        for own, other, zoom in ((None, 30, 1.0), (45, None, 1.0), (45, 45, 1.0), (30, 45, 1.0), (50, 40, 1.25)):
+            fitted = BackgroundLibrary(backgrounds, field_degrees=own).fit(label, 0, field_degrees=other)
+            self.assertEqual(fitted.zoom, zoom)
+        case = {"label": label, "index": 0, "field_degrees": 36.0}
+        fit = FitBackgroundd("label", BackgroundLibrary(backgrounds, num_candidates=1, field_degrees=45))
+        expected = fit.library.fit(label, 0, field_degrees=36.0).image
+        self.assertTrue(torch.equal(fit(case)["background"], expected))
+        with self.assertRaisesRegex(ConfigError, "visual angle"):
+            BackgroundLibrary(backgrounds, field_degrees=0)
+
     def test_field_of_view_that_no_background_covers(self):
         library = BackgroundLibrary(write_backgrounds(self.folder, [arcade()]))
         wide = np.ones((200, 40), dtype=np.uint8)

@@ -99,7 +99,31 @@ class TestFundusPhantom(unittest.TestCase):
         differ = (wide.label_map(0)[cut, cut] != narrow.label_map(0)) & shared
         self.assertLess(differ.sum(), 0.002 * shared.sum())
 
-    @parameterized.expand([({"view": "nasal"}, "view"), ({"field_degrees": 60}, "field_degrees")])
+    def test_mixed_views_and_fields(self):
+        arguments = {"size": 96, "seed": 4}
+        mixed = FundusPhantom(view=["macula", "disc"], field_degrees=[30, 45], **arguments)
+        again = FundusPhantom(view=("macula", "disc"), field_degrees=(30.0, 45.0), **arguments)
+        eyes = [mixed._eye(index) for index in range(12)]
+        from_disc = np.array([np.linalg.norm(eye.geometry.disc) for eye in eyes])
+        self.assertTrue(((from_disc < 0.3) | (from_disc > 0.5)).all())
+        self.assertTrue(0.2 < (from_disc < 0.3).mean() < 0.8)
+        degrees = np.array([mixed.field_degrees(index) for index in range(12)])
+        np.testing.assert_allclose([45 * mixed.fov_radius / eye.pixels_per_unit for eye in eyes], degrees)
+        self.assertTrue((degrees >= 30).all() and (degrees <= 45).all())
+        self.assertGreater(np.ptp(degrees), 9)
+        np.testing.assert_array_equal(again.label_map(7), mixed.label_map(7))
+
+    @parameterized.expand(
+        [
+            ({"view": "nasal"}, "view"),
+            ({"view": []}, "view"),
+            ({"view": ["disc", "disc"]}, "view"),
+            ({"field_degrees": 60}, "field_degrees"),
+            ({"field_degrees": [45, 30]}, "the narrower first"),
+            ({"field_degrees": [30, 40, 45]}, "field_degrees"),
+            ({"field_degrees": "45"}, "field_degrees"),
+        ]
+    )
     def test_bad_view(self, arguments, message):
         with self.assertRaisesRegex(ConfigError, message):
             FundusPhantom(64, **arguments)

@@ -210,6 +210,27 @@ class TestStages(unittest.TestCase):
         self.assertLessEqual({*sheets, "fidelity_gan_seed4", *cameras.evaluations()}, set(cameras.last_stages()))
         self.assertNotIn("measured_set_seed0", cameras.last_stages())
 
+    def test_label_maps_of_several_fields_of_view(self):
+        rows = ["real", "synth_measured", "half_varied_fields"]
+        simulation = {"view": "disc", "field_degrees": 36}
+        stages = {s.name: s for s in comparison(rows, simulation=simulation, field_degrees=45).stages()}
+        maps, own = stages["label_maps_seed1"].arguments, stages["varied_fields_label_maps_seed1"].arguments
+        self.assertEqual(own, {**maps, "view": ["macula", "disc"], "field_degrees": [30.0, 45.0]})
+        self.assertEqual((maps["view"], maps["field_degrees"]), ("disc", 36))
+        drawn, plain = stages["varied_fields_set_seed1"], stages["measured_set_seed1"]
+        self.assertEqual(drawn.overrides["label_maps_dir"], "/run/varied_fields_label_maps_seed1")
+        self.assertEqual(drawn.overrides["background_options"], {"field_degrees": 45})
+        self.assertEqual(drawn.overrides["look_range"], 1.0)
+        self.assertIn("varied_fields_label_maps_seed1", drawn.needs)
+        self.assertNotIn("background_options", plain.overrides)
+        chosen = {"background_options": {"max_shift": 20}}
+        stages = {s.name: s for s in comparison(rows, translation=chosen, field_degrees=45).stages()}
+        self.assertEqual(
+            stages["varied_fields_set_seed0"].overrides["background_options"], {"field_degrees": 45, "max_shift": 20}
+        )
+        without = {s.name: s for s in comparison(rows).stages()}["varied_fields_set_seed0"]
+        self.assertNotIn("background_options", without.overrides)
+
     def test_home_alone(self):
         cameras = comparison(["real", "synth_measured"], others={}, tolerance=0.03)
         self.assertEqual(cameras.cameras(), ["home"])
