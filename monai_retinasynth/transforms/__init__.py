@@ -117,7 +117,20 @@ from .remove_structures import (
     RemoveStructuresDict,
     remove_structures,
 )
+from .repair_tree import RepairCounts, RepairTree, RepairTreeD, RepairTreed, RepairTreeDict
 from .resample_area import resample_area
+from .ridge_fields import (
+    LabelMapToRidge,
+    LabelMapToRidgeD,
+    LabelMapToRidged,
+    LabelMapToRidgeDict,
+    RidgeLayout,
+    RidgeToLabelMap,
+    RidgeToLabelMapD,
+    RidgeToLabelMapd,
+    RidgeToLabelMapDict,
+    calibrate_ridge_level,
+)
 from .sample_noise import SampleNoiseD, SampleNoised, SampleNoiseDict
 from .sample_style import SampleStyleD, SampleStyled, SampleStyleDict
 from .save_photograph import SavePhotographD, SavePhotographd, SavePhotographDict
@@ -190,6 +203,10 @@ __all__ = [
     "LabelMapToDotsD",
     "LabelMapToDotsDict",
     "LabelMapToDotsd",
+    "LabelMapToRidge",
+    "LabelMapToRidgeD",
+    "LabelMapToRidgeDict",
+    "LabelMapToRidged",
     "LoadFundusCaseD",
     "LoadFundusCaseDict",
     "LoadFundusCased",
@@ -237,10 +254,20 @@ __all__ = [
     "RemoveStructuresD",
     "RemoveStructuresDict",
     "RemoveStructuresd",
+    "RepairCounts",
+    "RepairTree",
+    "RepairTreeD",
+    "RepairTreeDict",
+    "RepairTreed",
     "RestoreFieldOfViewColour",
     "RestoreFieldOfViewColourD",
     "RestoreFieldOfViewColourDict",
     "RestoreFieldOfViewColourd",
+    "RidgeLayout",
+    "RidgeToLabelMap",
+    "RidgeToLabelMapD",
+    "RidgeToLabelMapDict",
+    "RidgeToLabelMapd",
     "SampleColour",
     "SampleColourD",
     "SampleColourDict",
@@ -276,6 +303,7 @@ __all__ = [
     "affine_warp",
     "apply_colour",
     "calibrate_class_weights",
+    "calibrate_ridge_level",
     "colour_matrices",
     "compose_chest_label_map",
     "compose_fundus_label_map",

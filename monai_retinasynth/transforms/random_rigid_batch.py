@@ -31,9 +31,9 @@ class RandomFlipRotateBatch:
         flip_prob: probability of a flip along each of `flip_axes`.
         max_angle_deg: rotation angles are uniform in -max..max degrees, about the centre.
         flip_axes: spatial axes that may be flipped: 0 is X (left and right), 1 is Y.
-        fill_channel: channel that is set to what the other channels lack of 1 where the border was turned in; None
-            repeats the border's values instead (photographs).
-        num_classes: with a `fill_channel`, how many of the first channels are class probabilities; what follows them is
+        fill_channel: channel that is 1 where the border was turned in, and the others 0; None repeats the border's
+            values instead (photographs).
+        num_classes: with a `fill_channel`, how many of the first channels belong to a label map; what follows them is
             an image, whose border is repeated. None for all.
     """
 
@@ -58,7 +58,7 @@ class RandomFlipRotateBatch:
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            batch: shape (B, C, X, Y); with a `fill_channel`, probabilities over C.
+            batch: shape (B, C, X, Y).
 
         Returns:
             batch of the same shape and type.
@@ -81,7 +81,7 @@ class RandomFlipRotateBatch:
         if self.fill_channel is None:
             return _sample(batch, grid, "border")
         turned = _sample(batch[:, : self.num_classes], grid, "zeros")
-        turned[:, self.fill_channel] += (1 - turned.sum(dim=1)).clamp_(min=0)
+        turned[:, self.fill_channel] += 1 - _sample(torch.ones_like(batch[:, :1]), grid, "zeros")[:, 0]
         if turned.shape[1] == batch.shape[1]:
             return turned
         return torch.cat([turned, _sample(batch[:, self.num_classes :], grid, "border")], dim=1)

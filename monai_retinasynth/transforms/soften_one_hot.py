@@ -34,13 +34,21 @@ class SoftenOneHot:
             softness that varies slowly over the map instead of grain.
         num_classes: the first so many channels are class probabilities, further ones (an image) stay as they are; None
             for all.
+        independent: the channels are fields of their own in 0..1, not a distribution: each has its own r and its own u,
+            uniform in 0..1.
 
     Example::
 
         soft = SoftenOneHot(smoothing=0.1)(one_hot_batch)
     """
 
-    def __init__(self, smoothing: float = 0.1, grid: int | None = None, num_classes: int | None = None) -> None:
+    def __init__(
+        self,
+        smoothing: float = 0.1,
+        grid: int | None = None,
+        num_classes: int | None = None,
+        independent: bool = False,
+    ) -> None:
         if not 0 <= smoothing <= 1:
             raise ValueError(f"smoothing must lie in 0..1, got {smoothing}")
         if grid is not None and grid < 1:
@@ -48,11 +56,12 @@ class SoftenOneHot:
         self.smoothing = smoothing
         self.grid = grid
         self.num_classes = num_classes
+        self.independent = independent
 
     def __call__(self, probabilities: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            probabilities: shape (B, C, X, Y), sum 1 over C (over the first `num_classes` channels).
+            probabilities: shape (B, C, X, Y), sum 1 over C (over the first `num_classes` channels) unless independent.
 
         Returns:
             softened probabilities of the same shape and type.
@@ -69,9 +78,12 @@ class SoftenOneHot:
     def _soften(self, probabilities: torch.Tensor) -> torch.Tensor:
         batch, classes, *shape = probabilities.shape
         drawn = shape if self.grid is None else [min(self.grid, n) for n in shape]
-        share = torch.rand(batch, 1, *drawn, device=probabilities.device)
-        noise = torch.empty(batch, classes, *drawn, device=probabilities.device).exponential_()
-        noise = noise / noise.sum(dim=1, keepdim=True)
+        share = torch.rand(batch, classes if self.independent else 1, *drawn, device=probabilities.device)
+        if self.independent:
+            noise = torch.rand(batch, classes, *drawn, device=probabilities.device)
+        else:
+            noise = torch.empty(batch, classes, *drawn, device=probabilities.device).exponential_()
+            noise = noise / noise.sum(dim=1, keepdim=True)
         if drawn != shape:
             share = F.interpolate(share, size=shape, mode="bilinear", align_corners=False)
             noise = F.interpolate(noise, size=shape, mode="bilinear", align_corners=False)

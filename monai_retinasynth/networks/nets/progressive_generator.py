@@ -42,7 +42,8 @@ class ProgressiveGenerator(nn.Module):
             the paper's.
         max_channels: largest number of channels.
         min_channels: smallest number of channels.
-        out_activation: "softmax" (class probabilities), "tanh" (values in [-1, 1]), "none" or None.
+        out_activation: "softmax" (class probabilities), "sigmoid" (fields in [0, 1], see `LabelMapToRidge`), "tanh"
+            (values in [-1, 1]), "none" or None.
         image_channels: the last so many of `out_channels` are an image in [-1, 1] (tanh), made together with the label
             map whose class probabilities come before it (the single-stage method of Andreini et al. 2023); 0 for none.
         resample: how the doublings are computed: "fused" within the convolution, "separate", or "auto" (fused where it
@@ -73,8 +74,10 @@ class ProgressiveGenerator(nn.Module):
                 f"{image_channels} image channels go with class probabilities: out_activation 'softmax' and at least "
                 f"{image_channels + 2} out_channels (classes and image), not {out_activation!r} and {out_channels}"
             )
-        if out_activation not in ("softmax", "tanh", "none", None):
-            raise ValueError(f'out_activation must be "softmax", "tanh", "none" or None, not {out_activation!r}')
+        if out_activation not in ("softmax", "sigmoid", "tanh", "none", None):
+            raise ValueError(
+                f'out_activation must be "softmax", "sigmoid", "tanh", "none" or None, not {out_activation!r}'
+            )
         if resample not in ("auto", "fused", "separate"):
             raise ValueError(f'resample must be "auto", "fused" or "separate", not {resample!r}')
         self.latent_size = latent_size
@@ -134,6 +137,8 @@ class ProgressiveGenerator(nn.Module):
             return torch.cat([torch.softmax(logits[:, :-k], dim=1), torch.tanh(logits[:, -k:])], dim=1)
         if self.out_activation == "softmax":
             return torch.softmax(logits, dim=1)
+        if self.out_activation == "sigmoid":
+            return torch.sigmoid(logits)
         if self.out_activation == "tanh":
             return torch.tanh(logits)
         return logits
