@@ -41,6 +41,8 @@ class FundusDataset(CacheDataset):
         cache_rate: share of the cases kept in memory.
         num_workers: threads that fill the cache.
         repeat: how many times an epoch goes through the cases; the cache holds them once.
+        variants: how many items each case becomes, told apart by their `index`, by which a seeded transform such as
+            `WarpStructuresd` makes them differ; the cache holds all, each from its first use on.
         progress: whether filling the cache shows a bar.
     """
 
@@ -56,17 +58,22 @@ class FundusDataset(CacheDataset):
         cache_rate: float = 1.0,
         num_workers: int | None = 1,
         repeat: int = 1,
+        variants: int = 1,
         progress: bool = False,
     ) -> None:
-        if repeat < 1:
-            raise DataError(f"repeat must be 1 or more, got {repeat}")
+        if repeat < 1 or variants < 1:
+            raise DataError(f"repeat and variants must be 1 or more, got {repeat} and {variants}")
         self.repeat = int(repeat)
+        cases = load_cases(dataset_dir, section, layout, num_cases, val_count, split)
+        if variants > 1:
+            cases = [{**case, "index": number} for number, case in enumerate(cases * variants)]
         super().__init__(
-            data=load_cases(dataset_dir, section, layout, num_cases, val_count, split),
+            data=cases,
             transform=LoadFundusCased() if transform is None else transform,
             cache_rate=cache_rate,
             num_workers=num_workers,
             progress=progress,
+            runtime_cache=variants > 1,
         )
 
     def __len__(self) -> int:

@@ -38,6 +38,7 @@ class SyntheticSetWriter:
     end `datalist.json`.
 
     Files appear whole or not at all, the label map before the picture: a case with all its files is a finished case.
+    What is noted of single cases stands in `notes/synthetic_00012.json` until the data list takes it over.
     Photographs are written as RGB, radiographs (one channel) as 8-bit grey PNGs.
 
     Args:
@@ -72,6 +73,10 @@ class SyntheticSetWriter:
         """File of the label map number `index`."""
         return self.output_dir / "labels" / f"synthetic_{index:05d}.png"
 
+    def notes_path(self, index: int) -> Path:
+        """File of what is noted of sample number `index`."""
+        return self.output_dir / "notes" / f"synthetic_{index:05d}.json"
+
     def exists(self, index: int) -> bool:
         """Whether sample number `index` is finished: its files are there, readable and of one size.
 
@@ -89,7 +94,11 @@ class SyntheticSetWriter:
             return False
 
     def write(
-        self, index: int, label: torch.Tensor | np.ndarray, image: torch.Tensor | np.ndarray | None = None
+        self,
+        index: int,
+        label: torch.Tensor | np.ndarray,
+        image: torch.Tensor | np.ndarray | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         """Write sample number `index`.
 
@@ -98,6 +107,7 @@ class SyntheticSetWriter:
             label: class indices: tensor of shape (1, X, Y), or ordinary array of shape (H, W).
             image: photograph or radiograph: tensor of shape (3, X, Y) or (1, X, Y), values -1..1, or ordinary uint8
                 array of shape (H, W, 3) or (H, W).
+            notes: how this sample was made, plain values for JSON; they become `notes` of its case.
 
         Raises:
             DataError: When shapes or values are wrong, the disk is full, or the folder holds samples of another
@@ -115,6 +125,10 @@ class SyntheticSetWriter:
             )
         # a photograph of an earlier try must not make the half-written case look finished
         self.image_path(index).unlink(missing_ok=True)
+        self.notes_path(index).unlink(missing_ok=True)
+        if notes:
+            with atomic_write(self.notes_path(index)) as file:
+                file.write((json.dumps(dict(notes)) + "\n").encode())
         write_label_map(self.label_path(index), label_picture, self.label_set)
         if image_picture is not None:
             write = write_grey if image_picture.ndim == 2 else write_rgb
@@ -193,6 +207,14 @@ class SyntheticSetWriter:
         provenance = {**{key: value for key, value in self.provenance.items() if key != "eyes"}, "index": index}
         if grade is not None:
             case["grade"] = int(grade)
+        if self.notes_path(index).is_file():
+            try:
+                case["notes"] = json.loads(self.notes_path(index).read_text())
+            except ValueError as error:
+                raise DataError(
+                    f"{self.notes_path(index)} cannot be read: {error}. Remove {self.label_path(index)} and run the "
+                    "generation again, it makes this sample only"
+                ) from error
         return {**case, "case_id": f"synthetic_{index:05d}", "source": "synthetic", "provenance": provenance}
 
     def _label_picture(self, index: int, label: torch.Tensor | np.ndarray) -> np.ndarray:

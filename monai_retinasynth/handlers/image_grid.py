@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ class ImageGridHandler:
             those of a one-hot label map.
         target_label_set: label set of the synthetic and the real column where a translator draws label maps of dot
             maps; None where it draws pictures.
+        shown_as: called with each image (C, X, Y) of the synthetic and the real column, gives what is shown of it; None
+            shows them as they are.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class ImageGridHandler:
         label_key: str = "label",
         source_channels: int | None = None,
         target_label_set: str | LabelSet | Mapping[str, Any] | None = None,
+        shown_as: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> None:
         wants_tensorboard = log_dir is not None or summary_writer is not None or save_dir is None
         self.source = WriterSource(summary_writer, log_dir) if wants_tensorboard else None
@@ -88,6 +91,7 @@ class ImageGridHandler:
         self.label_key = label_key
         self.source_channels = self.label_set.num_classes if source_channels is None else source_channels
         self.target_label_set = None if target_label_set is None else get_label_set(target_label_set)
+        self.shown_as = shown_as
 
     def attach(self, engine: Engine) -> None:
         """Register with a trainer; ranks other than 0 stay silent."""
@@ -117,6 +121,9 @@ class ImageGridHandler:
         else:
             columns["synthetic"] = engine.preview(self.network, self.max_images)
         columns["real"] = batch_of(output, "reals", self.max_images)
+        if self.shown_as is not None:
+            for name in ("synthetic", "real"):
+                columns[name] = [self.shown_as(image) for image in columns[name]]
         if self.colour_key is not None:
             batch = engine.state.batch
             for name in ("synthetic", "real"):

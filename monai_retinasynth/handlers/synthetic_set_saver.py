@@ -40,6 +40,7 @@ class SyntheticSetSaver:
         section: section of the data list.
         indices: all numbers that the finished set must have; None takes what is in the folder.
         grades: grades of the samples, see `SyntheticSetWriter.finalize`.
+        note_keys: keys of what is noted of each sample where it is there: numbers, texts, or dictionaries of them.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class SyntheticSetSaver:
         section: str = "training",
         indices: Iterable[int] | None = None,
         grades: Sequence[int | None] | None = None,
+        note_keys: Sequence[str] = (),
     ) -> None:
         self.writer = writer
         self.label_key = label_key
@@ -59,6 +61,7 @@ class SyntheticSetSaver:
         self.section = section
         self.indices = None if indices is None else list(indices)
         self.grades = grades
+        self.note_keys = tuple(note_keys)
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
@@ -73,7 +76,9 @@ class SyntheticSetSaver:
             sources = {"output": made, "batch": made_from}
             index = int(_find(sources, self.index_key))
             image = None if self.image_key is None else torch.as_tensor(_find(sources, self.image_key))
-            self.writer.write(index, torch.as_tensor(_find(sources, self.label_key)), image)
+            found = {**made_from, **made}
+            notes = {key: found[key] for key in self.note_keys if key in found}
+            self.writer.write(index, torch.as_tensor(_find(sources, self.label_key)), image, notes)
 
     def finish(self, engine: Engine | None = None) -> None:
         """Write the data list once all ranks are done; call it directly where nothing was left to make."""

@@ -130,6 +130,8 @@ from .ridge_fields import (
     RidgeToLabelMapd,
     RidgeToLabelMapDict,
     calibrate_ridge_level,
+    ridge_probabilities,
+    uses_ridge,
 )
 from .sample_noise import SampleNoiseD, SampleNoised, SampleNoiseDict
 from .sample_style import SampleStyleD, SampleStyled, SampleStyleDict
@@ -329,7 +331,9 @@ __all__ = [
     "reduce_lesion_map",
     "remove_structures",
     "resample_area",
+    "ridge_probabilities",
     "square_photograph",
     "structure_log_ratio",
+    "uses_ridge",
     "vessel_geometry",
 ]

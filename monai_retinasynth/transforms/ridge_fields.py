@@ -56,6 +56,8 @@ __all__ = [
     "RidgeToLabelMapDict",
     "RidgeToLabelMapd",
     "calibrate_ridge_level",
+    "ridge_probabilities",
+    "uses_ridge",
 ]
 
 _RADII = (0.5, 16.0)  # pixels: ends of the logarithmic scale
@@ -210,7 +212,7 @@ class RidgeToLabelMap(Transform):
                 f"{self.layout.label_set.name}, got {tuple(fields.shape)}. Were they made with another representation "
                 "or label set?"
             )
-        fine = self._enlarged(fields).numpy()
+        fine = self.enlarged(fields).numpy()
         areas = fine[: len(self.layout.areas)]
         retina = 1 - areas.sum(0)
         label = np.asarray([1, *self.layout.areas], dtype=np.uint8)[np.concatenate([retina[None], areas]).argmax(0)]
@@ -221,7 +223,9 @@ class RidgeToLabelMap(Transform):
         label[drawn & inside] = self.layout.label_set.index(self.layout.thin_class)
         return torch.from_numpy(label)[None]
 
-    def _enlarged(self, fields: torch.Tensor) -> torch.Tensor:
+    def enlarged(self, fields: torch.Tensor) -> torch.Tensor:
+        """The fields (K, x, y) at the label map's size, (K, X, Y) float32."""
+        fields = torch.as_tensor(fields).float()
         step, offsets = fit_grid(self.size, fields.shape[1:])
         along_x = cubic_matrix(self.size[0], fields.shape[1], step, offsets[0])
         along_y = cubic_matrix(self.size[1], fields.shape[2], step, offsets[1])
@@ -246,6 +250,58 @@ def _to_unit(radius: np.ndarray) -> np.ndarray:
 def _from_unit(value: np.ndarray) -> np.ndarray:
     low, high = np.log(_RADII)
     return np.exp(low + np.clip(value, 0, 1) * (high - low))
+
+
+def ridge_probabilities(
+    fields: torch.Tensor, label_set: str | LabelSet | Mapping[str, Any], thin_class: str = "vessel"
+) -> torch.Tensor:
+    """Fields as class probabilities, to be looked at: the ridge is the thin structures.
+
+    Args:
+        fields: (K, x, y), 0..1.
+        label_set: label set, or its name.
+        thin_class: see `RidgeLayout`.
+
+    Returns:
+        (C, x, y), sum 1.
+    """
+    layout = RidgeLayout(get_label_set(label_set), thin_class)
+    areas = fields[: len(layout.areas)]
+    areas = areas / areas.sum(0).clamp_min(1)
+    left = 1 - areas.sum(0)
+    result = torch.zeros(layout.label_set.num_classes, *fields.shape[1:], dtype=fields.dtype, device=fields.device)
+    result[list(layout.areas)] = areas
+    result[layout.label_set.index(thin_class)] = left * fields[-2]
+    result[1] = left * (1 - fields[-2])
+    return result
+
+
+def uses_ridge(
+    representation: str, keep_lesions: bool = False, image_channels: int = 0, warps_per_map: int = 0
+) -> bool:
+    """Whether label maps are generated as ridges, after a look at whether the settings go together.
+
+    Args:
+        representation: `"probabilities"` or `"ridge"`.
+        keep_lesions: whether label maps are reduced without losing a lesion, as class indices.
+        image_channels: channels of an image made together with the label map.
+        warps_per_map: how many warped forms of each real map there are; 0 for the maps themselves.
+
+    Raises:
+        ConfigError: when they do not.
+    """
+    if representation not in ("probabilities", "ridge"):
+        raise ConfigError(f"representation must be 'probabilities' or 'ridge', got {representation!r}")
+    if not isinstance(warps_per_map, int) or warps_per_map < 0:
+        raise ConfigError(f"warps_per_map must be a whole number, 0 or more, got {warps_per_map!r}")
+    if warps_per_map and (image_channels or keep_lesions):
+        raise ConfigError("warps_per_map warps vessel maps alone: set it to 0 with image_channels or keep_lesions")
+    if representation == "ridge" and (image_channels or keep_lesions):
+        raise ConfigError(
+            "representation 'ridge' is for label maps of thin structures alone: take 'probabilities' with "
+            "image_channels or keep_lesions"
+        )
+    return representation == "ridge"
 
 
 def calibrate_ridge_level(
@@ -331,6 +387,8 @@ class RidgeToLabelMapd(MapTransform):
         thin_class: see there.
         width: see there.
         least_length: see there.
+        evidence_key: key for the ridge at the label map's size, float32 (1, X, Y), as `RepairTreed` takes it; None for
+            none.
         allow_missing_keys: whether a missing key is passed over.
     """
 
@@ -345,15 +403,20 @@ class RidgeToLabelMapd(MapTransform):
         thin_class: str = "vessel",
         width: float = 6.0,
         least_length: float = 12.0,
+        evidence_key: str | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.transform = RidgeToLabelMap(label_set, size, level, thin_class, width, least_length)
+        self.evidence_key = evidence_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
         for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
+            fields = d[key]
+            d[key] = self.transform(fields)
+            if self.evidence_key is not None:
+                d[self.evidence_key] = self.transform.enlarged(fields)[-2:-1]
         return d
 
 

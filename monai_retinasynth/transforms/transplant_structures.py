@@ -156,20 +156,23 @@ class WarpStructures(Transform):
         """Warp.
 
         Args:
-            photograph: (C, X, Y), values 0..255.
+            photograph: (C, X, Y), values 0..255; None warps the label map alone.
             label: its label map (1, X, Y), class indices.
             seed: seed of the warp.
 
         Returns:
             the warped label map, uint8 tensor (1, X, Y), and the log ratio of the warped structures over their
-            background, float32 tensor (C, X, Y).
+            background, float32 tensor (C, X, Y), C = 0 without a photograph.
 
         Raises:
             DataError: When the label map has no field of view, or see `remove_structures`.
         """
         label_map = np.asarray(label)[0]
         inside, structures = label_map > 0, np.isin(label_map, self.classes)
-        ratio = torch.from_numpy(structure_log_ratio(np.asarray(photograph), structures, inside, self.margin))
+        if photograph is None:
+            ratio = torch.zeros(0, *label_map.shape)
+        else:
+            ratio = torch.from_numpy(structure_log_ratio(np.asarray(photograph), structures, inside, self.margin))
         grid = self._grid(label_map.shape, field_of_view_scale(inside), np.random.default_rng(seed))
         masks = torch.from_numpy(np.stack([label_map == index for index in self.classes]).astype(np.float32))
         moved = F.grid_sample(torch.cat([ratio, masks])[None], grid, align_corners=True)[0]
@@ -215,7 +218,7 @@ class WarpStructuresd(MapTransform):
         elastic: factor of the elastic shifts.
         mirror: probabilities of mirroring.
         margin: width of the band.
-        allow_missing_keys: whether a missing key is passed over.
+        allow_missing_keys: whether a case may lack the photograph; then its label map is warped alone.
 
     Raises:
         ConfigError: When a case has no number, and see `WarpStructures`.
@@ -252,11 +255,13 @@ class WarpStructuresd(MapTransform):
         if self.index_key not in d:
             raise ConfigError(f"a case without {self.index_key!r}: number the cases, the warp is drawn by it")
         seed = derive_seed(self.seed, _STREAM, int(d[self.index_key]))
-        for key in self.key_iterator(d):
-            try:
-                d[self.label_key], d[self.output_key] = self.warp(d[key], d[self.label_key], seed)
-            except DataError as exception:
-                raise DataError(f"case {d.get('case_id', d[self.index_key])}: {exception}") from exception
+        photograph = next((d[key] for key in self.key_iterator(d)), None)
+        try:
+            d[self.label_key], ratio = self.warp(photograph, d[self.label_key], seed)
+        except DataError as exception:
+            raise DataError(f"case {d.get('case_id', d[self.index_key])}: {exception}") from exception
+        if photograph is not None:
+            d[self.output_key] = ratio
         return d
 
 

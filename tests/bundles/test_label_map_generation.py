@@ -81,14 +81,42 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
         self.assertTrue(record["provenance"]["checkpoint"])
 
     def test_every_recipe_runs_from_any_folder(self):
-        for recipe in ("phantom", "drive", "chase_db1"):
+        recipes = ("phantom", "drive", "chase_db1", "phantom_ridge", "drive_ridge", "chase_db1_ridge_512")
+        for recipe in recipes:
             with self.subTest(recipe):
                 result = run_bundle(
                     self.bundle, "train", f"recipes/{recipe}", cwd=self.folder, dataset_dir=self.dataset, layout="auto",
-                    output_dir=f"out_{recipe}", **TRAIN,
+                    output_dir=f"out_{recipe}", **TRAIN, **({"warps_per_map": 1} if "ridge" in recipe else {}),
                 )  # fmt: skip
                 self.assertEqual(result.returncode, 0, result.stderr[-2000:])
                 self.assertTrue((self.folder / f"out_{recipe}" / "models" / "model.pt").is_file())
+
+    def test_ridges_of_warped_maps_are_drawn_and_repaired(self):
+        out = self.folder / "ridge"
+        ridge = {"representation": "ridge", "ridge_width": 20.0}
+        run_bundle_in_process(
+            self.bundle, "train", dataset_dir=self.dataset, output_dir=str(out), warps_per_map=2,
+            augment_groups=["blit"], adversarial_loss="non_saturating", drift=0.0, d_regularizers=[], **ridge, **TRAIN,
+        )  # fmt: skip
+        self.assertTrue(list((out / "pictures").glob("*.png")))
+        settings = {
+            "dataset_dir": self.dataset, "num_samples": 3, "checkpoint": str(out / "models" / "model.pt"), **ridge, **TINY
+        }  # fmt: skip
+        run_bundle_in_process(self.bundle, "inference", output_dir=str(out / "made"), **settings)
+        print("DBG", list((out / "made").rglob("*")), (out/"made"/"datalist.json").read_text()[:900])
+        cases = load_cases(str(out / "made"), "all")
+        self.assertEqual(len(cases), 3)
+        for case in cases:
+            self.assertLessEqual(set(np.unique(read_label_map(case["label"], "fundus_vessel"))), {0, 1, 2})
+            self.assertIn("share_added", case["notes"]["repair"])
+        with self.assertRaises((CheckpointError, RuntimeError)) as caught:
+            run_bundle_in_process(
+                self.bundle, "inference", output_dir=str(out / "g"), **{**settings, "representation": "probabilities"}
+            )
+        self.assertIn(
+            "trained with representation 'ridge', here it is 'probabilities'",
+            str(caught.exception.__cause__ or caught.exception),
+        )
 
     def test_data_check(self):
         result = run_bundle(self.bundle, "train", cwd=self.folder, run_id="check_data", dataset_dir=self.dataset)
