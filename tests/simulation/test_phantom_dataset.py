@@ -25,6 +25,7 @@ from monai_retinasynth.simulation import FundusPhantom, write_phantom_dataset
 from monai_retinasynth.transforms import LoadFundusCased
 from monai_retinasynth.utils.errors import ConfigError, DataError
 from monai_retinasynth.utils.image_io import read_label_map, read_rgb, to_picture, write_grey
+from monai_retinasynth.workflows import folder_signature
 
 COUNTS = {"num_training": 2, "num_validation": 1, "num_test": 1}
 
@@ -134,6 +135,7 @@ class TestWritePhantomDataset(unittest.TestCase):
         self.assertEqual([case["field_degrees"] for case in cases], [phantom.field_degrees(i) for i in range(3)])
         # the label map data set hands it on to where backgrounds are fitted
         self.assertEqual(LabelMapDataset(str(self.folder))[2]["field_degrees"], phantom.field_degrees(2))
+        self.assertEqual(len(folder_signature(self.folder)), 16)
         write_phantom_dataset(self.folder, overwrite=True, progress=False, **settings)
         self.assertNotIn("field_degrees", load_cases(self.folder, "all")[0])
 
