@@ -66,8 +66,8 @@ def load_cases(
     Returns:
         case dictionaries with absolute paths: `image` and `label`, or `image`, `vessel` and perhaps `fov`; `case_id`,
         `source`, and `grade` and `field_degrees` where all cases have one; where a data list has them, `masks` (organ
-        -> path) and `target` (path of a second label map). Every case has the same keys apart from the files (and, with `partial_grades`,
-        the grade).
+        -> path) and `target` (path of a second label map). Every case has the same keys apart from the files (and, with
+        `partial_grades`, the grade).
 
     Raises:
         ConfigError: When a `fraction` is no share.
