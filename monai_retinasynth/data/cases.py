@@ -65,9 +65,9 @@ def load_cases(
 
     Returns:
         case dictionaries with absolute paths: `image` and `label`, or `image`, `vessel` and perhaps `fov`; `case_id`,
-        `source`, and `grade` where all cases have one; where a data list has them, `masks` (organ -> path) and `target`
-        (path of a second label map). Every case has the same keys apart from the files (and, with `partial_grades`,
-        the grade).
+        `source`, and `grade` and `field_degrees` where all cases have one; where a data list has them, `masks` (organ
+        -> path) and `target` (path of a second label map). Every case has the same keys apart from the files (and, with
+        `partial_grades`, the grade).
 
     Raises:
         ConfigError: When a `fraction` is no share.
@@ -86,8 +86,8 @@ def load_cases(
         raise DataError(
             f"{len(cases) - with_image} of {len(cases)} cases have no photograph, the first is {bare['label']}"
         )
-    graded = partial_grades or all("grade" in case for case in cases)
-    keys = _CASE_KEYS | ({"grade"} if graded else set())
+    of_all = {key for key in ("grade", "field_degrees") if all(key in case for case in cases)}
+    keys = _CASE_KEYS | of_all | ({"grade"} if partial_grades else set())
     return [{key: value for key, value in case.items() if key in keys} for case in cases]
 
 

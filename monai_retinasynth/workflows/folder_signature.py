@@ -93,7 +93,7 @@ def _data_files(root: Path) -> list[Path]:
 
 def _paths(case: dict[str, Any]) -> Iterator[Path]:
     for key, value in case.items():
-        if key not in ("case_id", "source", "grade"):
+        if key not in ("case_id", "source", "grade", "field_degrees"):
             yield from (Path(path) for path in (value.values() if isinstance(value, dict) else [value]))
 
 

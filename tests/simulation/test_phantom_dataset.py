@@ -18,12 +18,14 @@ from unittest import mock
 import numpy as np
 from parameterized import parameterized
 
+from monai_retinasynth.data import LabelMapDataset
 from monai_retinasynth.data.cases import load_cases
 from monai_retinasynth.data.datalist import load_datalist
 from monai_retinasynth.simulation import FundusPhantom, write_phantom_dataset
 from monai_retinasynth.transforms import LoadFundusCased
 from monai_retinasynth.utils.errors import ConfigError, DataError
 from monai_retinasynth.utils.image_io import read_label_map, read_rgb, to_picture, write_grey
+from monai_retinasynth.workflows import folder_signature
 
 COUNTS = {"num_training": 2, "num_validation": 1, "num_test": 1}
 
@@ -124,6 +126,18 @@ class TestWritePhantomDataset(unittest.TestCase):
         np.testing.assert_array_equal(
             read_label_map(self.folder / "labels" / "phantom_00000.png", "fundus_vessel"), reference
         )
+
+    def test_field_of_view_of_each_eye(self):
+        settings = {"size": 48, "num_training": 3, "num_validation": 0, "num_test": 0, "labels_only": True}
+        write_phantom_dataset(self.folder, view=["macula", "disc"], field_degrees=[30, 45], progress=False, **settings)
+        cases = load_cases(self.folder, "all")
+        phantom = FundusPhantom(48, 0, view=["macula", "disc"], field_degrees=[30, 45])
+        self.assertEqual([case["field_degrees"] for case in cases], [phantom.field_degrees(i) for i in range(3)])
+        # the label map data set hands it on to where backgrounds are fitted
+        self.assertEqual(LabelMapDataset(str(self.folder))[2]["field_degrees"], phantom.field_degrees(2))
+        self.assertEqual(len(folder_signature(self.folder)), 16)
+        write_phantom_dataset(self.folder, overwrite=True, progress=False, **settings)
+        self.assertNotIn("field_degrees", load_cases(self.folder, "all")[0])
 
     def test_with_lesions(self):
         grades = [4, 0, 3]
