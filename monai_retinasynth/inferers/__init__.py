@@ -15,5 +15,6 @@ from __future__ import annotations
 from .autocast_inferer import AutocastInferer
 from .divisible_pad_inferer import DivisiblePadInferer
 from .flip_average_inferer import FlipAverageInferer
+from .redrawing_inferer import RedrawingInferer
 
-__all__ = ["AutocastInferer", "DivisiblePadInferer", "FlipAverageInferer"]
+__all__ = ["AutocastInferer", "DivisiblePadInferer", "FlipAverageInferer", "RedrawingInferer"]

@@ -19,6 +19,7 @@ from .fidelity_results import print_fidelity_results, read_fidelity_results, wri
 from .grading import GRADING_SCORES, GradingReport
 from .grading_results import print_grading_results, read_grading_results, write_grade_predictions, write_grading_results
 from .image_fidelity import FIDELITY_FORMS, FIDELITY_KEYS, STRUCTURE_KEYS, ImageFidelityReport, image_fidelity
+from .label_map_limits import LIMITED_FIGURES, LabelMapLimits, measure_label_map_limits
 from .lesion_results import LESION_RESULTS_STEM, print_lesion_results, read_lesion_results, write_lesion_results
 from .lesion_segmentation import LESION_SCORE_NAMES, OPERATING_POINTS, LesionSegmentationReport
 from .lesion_statistics import LESION_STATISTICS_KEYS, lesion_statistics, lesion_statistics_by_grade
@@ -53,26 +54,28 @@ __all__ = [
     "FIDELITY_FORMS",
     "FIDELITY_KEYS",
     "GRADING_SCORES",
+    "GradingReport",
     "HISTOGRAM_EDGES",
+    "ImageFidelityReport",
     "LESION_RESULTS_STEM",
     "LESION_SCORE_NAMES",
     "LESION_STATISTICS_KEYS",
+    "LIMITED_FIGURES",
+    "LabelMapLimits",
+    "LesionSegmentationReport",
     "MORPHOMETRY_KEYS",
     "OPERATING_POINTS",
     "ORGAN_GROUPS",
     "ORGAN_RESULTS_STEM",
     "ORGAN_SCORE_NAMES",
+    "OrganSegmentationReport",
     "SCORE_NAMES",
     "STRUCTURE_KEYS",
-    "GradingReport",
-    "ImageFidelityReport",
-    "LesionSegmentationReport",
-    "OrganSegmentationReport",
     "TrivialBaselines",
     "VesselSegmentationReport",
     "box_counting_dimension",
-    "chest_statistics",
     "centerline_dice",
+    "chest_statistics",
     "collapse_figures",
     "compare_morphometry",
     "confusion_counts",
@@ -83,6 +86,7 @@ __all__ = [
     "lesion_statistics_by_grade",
     "mean_colour_photograph",
     "mean_photograph",
+    "measure_label_map_limits",
     "morphometry_table",
     "nearest_neighbour_dice",
     "paired_bootstrap",

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from monai_retinasynth.data import load_cases
+from monai_retinasynth.data.datalist import load_datalist
 from monai_retinasynth.utils import CheckpointError, DataError, read_label_map
 from tests.bundles.bundle_tester import (
     TWO_PROCESSES,
@@ -100,15 +101,17 @@ class TestLabelMapGeneration(BundleTester, unittest.TestCase):
         )  # fmt: skip
         self.assertTrue(list((out / "pictures").glob("*.png")))
         settings = {
-            "dataset_dir": self.dataset, "num_samples": 3, "checkpoint": str(out / "models" / "model.pt"), **ridge, **TINY
+            "dataset_dir": self.dataset, "num_samples": 3, "checkpoint": str(out / "models" / "model.pt"),
+            "max_attempts": 3, **ridge, **TINY
         }  # fmt: skip
         run_bundle_in_process(self.bundle, "inference", output_dir=str(out / "made"), **settings)
-        print("DBG", list((out / "made").rglob("*")), (out/"made"/"datalist.json").read_text()[:900])
         cases = load_cases(str(out / "made"), "all")
         self.assertEqual(len(cases), 3)
-        for case in cases:
+        for case, record in zip(cases, load_datalist(out / "made")["training"]):
             self.assertLessEqual(set(np.unique(read_label_map(case["label"], "fundus_vessel"))), {0, 1, 2})
-            self.assertIn("share_added", case["notes"]["repair"])
+            self.assertIn("share_added", record["notes"]["repair"])
+            self.assertEqual(record["notes"]["drawn"]["attempts"], 3)
+            self.assertEqual(len(record["notes"]["drawn"]["refused"]), 3)
         with self.assertRaises((CheckpointError, RuntimeError)) as caught:
             run_bundle_in_process(
                 self.bundle, "inference", output_dir=str(out / "g"), **{**settings, "representation": "probabilities"}

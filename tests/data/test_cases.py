@@ -206,6 +206,14 @@ class TestFundusDataset(FolderTestCase):
         with self.assertRaisesRegex(DataError, "repeat"):
             FundusDataset(folder, "training", repeat=0)
 
+    def test_variants_are_told_apart_by_their_index(self):
+        folder = make_drive(self.folder)
+        cases = [case["case_id"] for case in load_cases(folder, "training")]
+        dataset = FundusDataset(folder, "training", LoadFundusCased(), variants=3)
+        self.assertEqual([item["index"] for item in dataset], list(range(3 * len(cases))))
+        self.assertEqual([item["case_id"] for item in dataset], 3 * cases)
+        self.assertNotIn("index", FundusDataset(folder, "training", LoadFundusCased())[0])
+
 
 if __name__ == "__main__":
     unittest.main()

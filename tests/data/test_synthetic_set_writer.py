@@ -109,6 +109,20 @@ class TestSyntheticSetWriter(unittest.TestCase):
         labels_only = SyntheticSetWriter(self.folder, "fundus_vessel", "made", {"seed": 7}, image_required=False)
         self.assertTrue(labels_only.exists(0))
 
+    def test_notes_of_single_samples(self):
+        self.writer.write(0, *sample(), notes={"attempts": 2, "of": {"which": "eye"}})
+        self.writer.write(1, *sample())
+        self.writer.finalize()
+        cases = load_datalist(self.folder)["training"]
+        self.assertEqual(cases[0]["notes"], {"attempts": 2, "of": {"which": "eye"}})
+        self.assertNotIn("notes", cases[1])
+        self.writer.write(0, *sample())  # made anew without
+        self.assertFalse(self.writer.notes_path(0).exists())
+        self.writer.write(1, *sample(), notes={"attempts": 1})
+        self.writer.notes_path(1).write_text("{")
+        with self.assertRaisesRegex(DataError, "synthetic_00001.json cannot be read"):
+            self.writer.finalize()
+
     def test_folder_of_another_provenance(self):
         self.writer.write(0, *sample())
         other = SyntheticSetWriter(self.folder, "fundus_vessel", "made", {"seed": 8})

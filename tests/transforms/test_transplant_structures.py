@@ -137,6 +137,15 @@ class TestDictionaries(unittest.TestCase):
         torch.testing.assert_close(chain(case)["painted"], result["painted"], atol=0, rtol=0)
         self.assertFalse(torch.equal(chain({**case, "index": 6})["label"], result["label"]))
 
+    def test_a_label_map_alone(self):
+        image, label = eye(128)
+        warp = WarpStructuresd(seed=3, allow_missing_keys=True)
+        alone = warp({"label": label, "index": 5})
+        self.assertTrue(torch.equal(alone["label"], warp({"label": label, "image": image, "index": 5})["label"]))
+        self.assertNotIn("log_ratio", alone)
+        with self.assertRaisesRegex(KeyError, "image"):
+            WarpStructuresd(seed=3)({"label": label, "index": 5})
+
     def test_bad_input_names_the_case(self):
         image, label = eye(64)
         with self.assertRaisesRegex(ConfigError, "without 'index'"):
