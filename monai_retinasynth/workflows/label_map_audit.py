@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ..data import load_label_maps
+from ..data import load_datalist, load_label_maps
+from ..data.datalist import DATALIST_NAME
 from ..metrics import compare_morphometry, morphometry_table, nearest_neighbour_dice
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import DataError
@@ -60,7 +62,9 @@ def audit_label_maps(
         copy_threshold: a map whose nearest-neighbour Dice is above it counts as a copy.
 
     Returns:
-        the content of ``audit.json``: ``generated`` and ``real`` (mean and sd of each measure), ``nearest_neighbour``.
+        the content of ``audit.json``: ``generated`` and ``real`` (mean and sd of each measure), ``nearest_neighbour``,
+        and where the generation noted it, ``repair`` (means over the maps of the figures of `RepairCounts`) and
+        ``drawn`` (share of drawings that were refused, maps that no attempt made acceptable, the most frequent faults).
     """
     labels = get_label_set(label_set)
 
@@ -102,10 +106,35 @@ def audit_label_maps(
             },
         },
     }
+    report.update(_noted(generated_dir))
     with atomic_write(Path(output_dir, "audit.json")) as file:
         file.write((json.dumps(report, indent=2) + "\n").encode())
     _print(report)
     return report
+
+
+def _noted(generated_dir: str) -> dict[str, Any]:
+    """What the generation noted of its maps, see `RepairTree` and `RedrawingInferer`."""
+    if not Path(generated_dir, DATALIST_NAME).is_file():
+        return {}
+    notes = [case.get("notes", {}) for case in load_datalist(generated_dir)["training"]]
+    found: dict[str, Any] = {}
+    repaired = [note["repair"] for note in notes if "repair" in note]
+    if repaired:
+        found["repair"] = {name: float(np.mean([counts[name] for counts in repaired])) for name in repaired[0]}
+    drawn = [note["drawn"] for note in notes if "drawn" in note]
+    if drawn:
+        refused = [reason for note in drawn for reason in note["refused"]]
+        # of "density 0.3 is not ..." the first word says which figure
+        figures = Counter(fault.split()[0] for reason in refused for fault in reason.split("; "))
+        found["drawn"] = {
+            "attempts": sum(note["attempts"] for note in drawn),
+            "refused": len(refused),
+            "share_refused": len(refused) / sum(note["attempts"] for note in drawn),
+            "maps_not_accepted": sum(not note["accepted"] for note in drawn),
+            "faults": dict(figures.most_common()),
+        }
+    return found
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -127,6 +156,18 @@ def _print(report: dict[str, Any]) -> None:
         f"{nearest['share_above_threshold']:.0%} above {nearest['copy_threshold']} (copies)",
         highlight=False,
     )
+    if "repair" in report:
+        console.print(
+            f"repaired: {report['repair']['share_added']:.1%} of the vessel pixels added, "
+            f"{report['repair']['share_removed']:.1%} removed, from {report['repair']['pieces']:.1f} pieces a map",
+            highlight=False,
+        )
+    if "drawn" in report:
+        console.print(
+            f"refused: {report['drawn']['share_refused']:.1%} of the drawings; {report['drawn']['maps_not_accepted']} "
+            "maps stayed outside the limits of the training maps",
+            highlight=False,
+        )
     if nearest["generated_among_themselves"] is not None:
         console.print(
             f"nearest other generated map: Dice {nearest['generated_among_themselves']['mean']:.3f} on average "

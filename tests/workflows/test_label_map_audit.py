@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from monai_retinasynth.data import SyntheticSetWriter, load_label_maps
 from monai_retinasynth.simulation import write_phantom_dataset
 from monai_retinasynth.utils import DataError, write_label_map
 from monai_retinasynth.workflows import audit_label_maps
@@ -49,6 +50,23 @@ class TestLabelMapAudit(unittest.TestCase):
         report = audit_label_maps(str(other), str(self.real), str(self.root / "audit"))
         self.assertLess(report["nearest_neighbour"]["dice_max"], 0.9)
         self.assertEqual(report["generated_maps_without_vessels"], 0)
+
+    def test_what_the_generation_noted(self):
+        made = self.root / "made"
+        writer = SyntheticSetWriter(made, "fundus_vessel", "made", {"seed": 0}, image_required=False)
+        labels = load_label_maps(str(self.real), "training", val_count=0)
+        for number, (added, refused) in enumerate(((0.1, []), (0.3, ["density 1 is not 0.1 to 0.2; components 9 ..."]))):
+            drawn = {"attempts": len(refused) + 1, "refused": refused, "accepted": number == 0}
+            counts = {"pieces": 4, "share_added": added, "share_removed": 0.0}
+            writer.write(number, labels[number], notes={"repair": counts, "drawn": drawn})
+        writer.finalize()
+        report = audit_label_maps(str(made), str(self.real), str(self.root / "audit"))
+        self.assertEqual(report["repair"], {"pieces": 4.0, "share_added": 0.2, "share_removed": 0.0})
+        self.assertEqual((report["drawn"]["attempts"], report["drawn"]["refused"]), (3, 1))
+        self.assertAlmostEqual(report["drawn"]["share_refused"], 1 / 3)
+        self.assertEqual(report["drawn"]["maps_not_accepted"], 1)
+        self.assertEqual(report["drawn"]["faults"], {"density": 1, "components": 1})
+        self.assertNotIn("drawn", audit_label_maps(str(self.real), str(self.real), str(self.root / "audit")))
 
     def test_maps_without_vessels(self):
         empty = self.root / "empty"
