@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from .aligned_copies import AlignedCopy, aligned_nearest_dice, copy_threshold
 from .chest_statistics import chest_statistics
 from .cldice import centerline_dice
 from .collapse import collapse_figures, label_map_dice
@@ -50,6 +51,7 @@ from .vessel_segmentation import (
 )
 
 __all__ = [
+    "AlignedCopy",
     "CONVENTIONS",
     "FIDELITY_FORMS",
     "FIDELITY_KEYS",
@@ -73,6 +75,7 @@ __all__ = [
     "STRUCTURE_KEYS",
     "TrivialBaselines",
     "VesselSegmentationReport",
+    "aligned_nearest_dice",
     "box_counting_dimension",
     "centerline_dice",
     "chest_statistics",
@@ -80,6 +83,7 @@ __all__ = [
     "compare_morphometry",
     "confusion_counts",
     "confusion_scores",
+    "copy_threshold",
     "image_fidelity",
     "label_map_dice",
     "lesion_statistics",

@@ -24,11 +24,13 @@ from rich.table import Table
 
 from ..data import load_datalist, load_label_maps
 from ..data.datalist import DATALIST_NAME
-from ..metrics import compare_morphometry, morphometry_table, nearest_neighbour_dice
+from ..metrics import aligned_nearest_dice, compare_morphometry, morphometry_table, nearest_neighbour_dice
+from ..metrics import copy_threshold as copy_threshold_of
+from ..transforms import WarpStructures
 from ..utils.atomic_file import atomic_write
 from ..utils.errors import DataError
 from ..utils.image_io import to_picture
-from ..utils.label_set import get_label_set
+from ..utils.label_set import LabelSet, get_label_set
 
 __all__ = ["audit_label_maps"]
 
@@ -43,6 +45,7 @@ def audit_label_maps(
     max_angle_deg: int = 10,
     val_count: int = 2,
     split: str | None = None,
+    align: bool = False,
 ) -> dict[str, Any]:
     """Compare generated label maps with the real training maps and write ``audit.json``.
 
@@ -60,6 +63,7 @@ def audit_label_maps(
         val_count: number of training cases held out for validation, see `load_cases`.
         split: named split of CHASE_DB1, see `load_cases`.
         copy_threshold: a map whose nearest-neighbour Dice is above it counts as a copy.
+        align: compare with training maps after alignment too, which takes some seconds a map.
 
     Returns:
         the content of ``audit.json``: ``generated`` and ``real`` (mean and sd of each measure), ``nearest_neighbour``,
@@ -107,10 +111,35 @@ def audit_label_maps(
         },
     }
     report.update(_noted(generated_dir))
+    if align:
+        report["aligned"] = _aligned([v for v, _ in measurable], training, labels)
     with atomic_write(Path(output_dir, "audit.json")) as file:
         file.write((json.dumps(report, indent=2) + "\n").encode())
     _print(report)
     return report
+
+
+def _aligned(generated: list[np.ndarray], training: list[torch.Tensor], labels: LabelSet) -> dict[str, Any]:
+    """Nearest training map after alignment, beside real maps among themselves and training maps warped on purpose."""
+    vessel = labels.index("vessel")
+    real = [to_picture(label)[..., 0] == vessel for label in training]
+    warp = WarpStructures(labels, ["vessel"])
+    warped = [to_picture(warp(None, label, seed)[0])[..., 0] == vessel for seed, label in enumerate(training)]
+    dice = {
+        "generated": [copy.dice for copy in aligned_nearest_dice(generated, real)],
+        "real_among_themselves": [copy.dice for copy in aligned_nearest_dice(real)] if len(real) > 1 else [],
+        "planted_copies": [copy.dice for copy in aligned_nearest_dice(warped, real)],
+    }
+    found: dict[str, Any] = {
+        name: {"mean": float(np.mean(values)), "max": float(np.max(values)), "min": float(np.min(values))}
+        for name, values in dice.items()
+        if values
+    }
+    if dice["real_among_themselves"]:
+        threshold = copy_threshold_of(dice["planted_copies"], dice["real_among_themselves"])
+        found["copy_threshold"] = threshold
+        found["copies"] = int(np.sum(np.asarray(dice["generated"]) >= threshold))
+    return found
 
 
 def _noted(generated_dir: str) -> dict[str, Any]:
@@ -156,6 +185,15 @@ def _print(report: dict[str, Any]) -> None:
         f"{nearest['share_above_threshold']:.0%} above {nearest['copy_threshold']} (copies)",
         highlight=False,
     )
+    if "copies" in report.get("aligned", {}):
+        aligned = report["aligned"]
+        console.print(
+            f"after alignment: Dice {aligned['generated']['max']:.3f} at most with a training map (real maps among "
+            f"themselves {aligned['real_among_themselves']['max']:.3f}, planted copies at least "
+            f"{aligned['planted_copies']['min']:.3f}); {aligned['copies']} above {aligned['copy_threshold']:.3f} "
+            "(copies)",
+            highlight=False,
+        )
     if "repair" in report:
         console.print(
             f"repaired: {report['repair']['share_added']:.1%} of the vessel pixels added, "

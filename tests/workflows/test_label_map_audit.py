@@ -19,6 +19,7 @@ import numpy as np
 
 from monai_retinasynth.data import SyntheticSetWriter, load_label_maps
 from monai_retinasynth.simulation import write_phantom_dataset
+from monai_retinasynth.transforms import WarpStructures
 from monai_retinasynth.utils import DataError, write_label_map
 from monai_retinasynth.workflows import audit_label_maps
 
@@ -51,11 +52,25 @@ class TestLabelMapAudit(unittest.TestCase):
         self.assertLess(report["nearest_neighbour"]["dice_max"], 0.9)
         self.assertEqual(report["generated_maps_without_vessels"], 0)
 
+    def test_copies_that_were_bent_are_found_after_alignment(self):
+        made = self.root / "bent"
+        writer = SyntheticSetWriter(made, "fundus_vessel", "made", {"seed": 0}, image_required=False)
+        for number, label in enumerate(load_label_maps(str(self.real), "training", val_count=0)):
+            writer.write(number, WarpStructures()(None, label, 50 + number)[0])
+        writer.finalize()
+        report = audit_label_maps(str(made), str(self.real), str(self.root / "audit"), align=True)["aligned"]
+        self.assertEqual(report["copies"], 3)
+        self.assertLess(report["real_among_themselves"]["max"], report["copy_threshold"])
+        other = self.root / "other"
+        write_phantom_dataset(other, 96, 3, 0, 0, seed=9, labels_only=True, progress=False)
+        report = audit_label_maps(str(other), str(self.real), str(self.root / "audit"), align=True)["aligned"]
+        self.assertEqual(report["copies"], 0)
+
     def test_what_the_generation_noted(self):
         made = self.root / "made"
         writer = SyntheticSetWriter(made, "fundus_vessel", "made", {"seed": 0}, image_required=False)
         labels = load_label_maps(str(self.real), "training", val_count=0)
-        for number, (added, refused) in enumerate(((0.1, []), (0.3, ["density 1 is not 0.1 to 0.2; components 9 ..."]))):
+        for number, (added, refused) in enumerate(((0.1, []), (0.3, ["density 1 is not 0 to 0.2; components 9"]))):
             drawn = {"attempts": len(refused) + 1, "refused": refused, "accepted": number == 0}
             counts = {"pieces": 4, "share_added": added, "share_removed": 0.0}
             writer.write(number, labels[number], notes={"repair": counts, "drawn": drawn})
