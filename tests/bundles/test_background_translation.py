@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from parameterized import parameterized
 
-from monai_retinasynth.data import BackgroundLibrary, load_cases, write_background_dataset
+from monai_retinasynth.data import BackgroundLibrary, load_cases, load_datalist, write_background_dataset
 from monai_retinasynth.simulation import measure_vessel_appearance
 from monai_retinasynth.transforms import FitBackgroundd, VesselGeometryd
 from monai_retinasynth.utils import (
@@ -101,9 +101,11 @@ class TestBackgroundTranslation(unittest.TestCase):
         """Outside the band around vessels every photograph is the fitted background, and not inside."""
         fit = FitBackgroundd(library=BackgroundLibrary(self.backgrounds, classes=["vessel"]), seed=seed)
         self.assertEqual(len(cases), 2)
+        records = load_datalist(Path(cases[0]["label"]).parents[1])["training"]
         for index, case in enumerate(cases):
             label = from_picture(read_label_map(case["label"], "fundus_vessel"))
             fitted = VesselGeometryd()(fit({"label": label, "index": index}))
+            self.assertEqual(records[index]["notes"], {"background_id": fitted["background_id"]})
             image = from_picture(read_rgb(case["image"]))
             far = fitted["geometry"][-1] == 0
             self.assertTrue(torch.equal(image[:, far], fitted["background"][:, far]))
