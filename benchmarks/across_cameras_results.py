@@ -18,9 +18,9 @@ beside with the synthetic row that it names, so that no test set names it. Examp
         --run "DRIVE to CHASE_DB1=runs/across_cameras_drive" --run "2 eyes=runs/across_cameras_drive_2_eyes" \
         --choices "DRIVE=runs/across_cameras_drive_choices" --command "python -m monai.bundle run ..."
 
-The same tables of the home camera alone, as the pages of the two-stage system show them: `--camera home`. With `--keep`,
-runs of the file as it is stay where they are not given anew, each with the commands, the commit, the machine and the
-notes that it was made with.
+The same tables of the home camera alone, as the pages of the two-stage system show them: `--camera home`. With
+`--keep`, runs of the file as it is stay where they are not given anew, each with the commands, the commit, the machine
+and the notes that it was made with.
 """
 
 from __future__ import annotations
