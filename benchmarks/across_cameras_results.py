@@ -18,7 +18,9 @@ beside with the synthetic row that it names, so that no test set names it. Examp
         --run "DRIVE to CHASE_DB1=runs/across_cameras_drive" --run "2 eyes=runs/across_cameras_drive_2_eyes" \
         --choices "DRIVE=runs/across_cameras_drive_choices" --command "python -m monai.bundle run ..."
 
-The same tables of the home camera alone, as the pages of the two-stage system show them: `--camera home`.
+The same tables of the home camera alone, as the pages of the two-stage system show them: `--camera home`. With
+`--keep`, runs of the file as it is stay where they are not given anew, each with the commands, the commit, the machine
+and the notes that it was made with.
 """
 
 from __future__ import annotations
@@ -60,6 +62,24 @@ def interval(compared: Mapping[str, Any] | None) -> str | None:
     if compared is None:
         return None
     return f"{compared['difference']:+.3f} [{compared['low']:+.3f}, {compared['high']:+.3f}]"
+
+
+_CIRCUMSTANCES = ("commands", "commit", "machine", "notes")
+
+
+def with_earlier_runs(results: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """The results and, after their runs, those of an earlier file that they do not have."""
+    circumstances = {key: earlier[key] for key in _CIRCUMSTANCES}
+    kept = {
+        name: {"made_with": circumstances, **run}
+        for name, run in earlier["runs"].items()
+        if name not in results["runs"]
+    }
+    return {
+        **results,
+        "runs": {**results["runs"], **kept},
+        "choices": {**earlier["choices"], **results["choices"]},
+    }
 
 
 def gather(
@@ -155,8 +175,12 @@ def main() -> None:
         help="name=output folder of a run with choice_count, whose table names a row",
     )
     parser.add_argument("--camera", action="append", help="only the tables of this camera, such as home")
+    parser.add_argument("--keep", action="store_true", help="keep the runs of the file that are not given anew")
     arguments = parser.parse_args()
-    write_results(arguments.output, gather(dict(arguments.run), dict(arguments.choices), arguments))
+    results = gather(dict(arguments.run), dict(arguments.choices), arguments)
+    if arguments.keep and arguments.output.is_file():
+        results = with_earlier_runs(results, json.loads(arguments.output.read_text()))
+    write_results(arguments.output, results)
 
 
 if __name__ == "__main__":

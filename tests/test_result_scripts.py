@@ -106,6 +106,20 @@ class TestAcrossCameras(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "run the workflow"):
             self.gather({"a": self.folder / "absent"}, {})
 
+    def test_runs_of_an_earlier_file_are_kept(self):
+        earlier = self.gather({"a": self.run_folder("a", 0), "b": self.run_folder("b", 0)}, {})
+        earlier["commit"] = "older"
+        results = self.gather({"b": self.run_folder("c", 0, ("home",))}, {})
+        kept = across_cameras_results.with_earlier_runs(results, earlier)
+        self.assertEqual(list(kept["runs"]), ["b", "a"])
+        self.assertEqual(set(kept["runs"]["b"]["tables"]), {"home"})
+        self.assertEqual((kept["commit"], kept["runs"]["a"]["made_with"]["commit"]), ("abc", "older"))
+        self.assertNotIn("made_with", kept["runs"]["b"])
+        # and once more: what a run was made with stays
+        again = across_cameras_results.with_earlier_runs(self.gather({}, {}), kept)
+        self.assertEqual(again["runs"]["a"]["made_with"]["commit"], "older")
+        self.assertEqual(again["runs"]["b"]["made_with"]["commit"], "abc")
+
     def test_tables_of_the_two_stage_page(self):
         tables = two_stage_results.tables_at_home({"18 eyes": self.run_folder("a", 0)})
         self.assertEqual((tables["18 eyes"]["seeds"], tables["18 eyes"]["images"]), ([0, 1], 3))
