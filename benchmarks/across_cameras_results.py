@@ -65,21 +65,19 @@ def interval(compared: Mapping[str, Any] | None) -> str | None:
 
 
 _CIRCUMSTANCES = ("commands", "commit", "machine", "notes")
+_KEPT = ("runs", "choices")
 
 
 def with_earlier_runs(results: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
     """The results and, after their runs, those of an earlier file that they do not have."""
+    if missing := sorted({*_CIRCUMSTANCES, *_KEPT} - set(earlier)):
+        raise SystemExit(f"the earlier file has no {', '.join(missing)}: it was not written by this script")
     circumstances = {key: earlier[key] for key in _CIRCUMSTANCES}
-    kept = {
-        name: {"made_with": circumstances, **run}
-        for name, run in earlier["runs"].items()
-        if name not in results["runs"]
-    }
-    return {
-        **results,
-        "runs": {**results["runs"], **kept},
-        "choices": {**earlier["choices"], **results["choices"]},
-    }
+    joined = dict(results)
+    for part in _KEPT:
+        kept = {name: {"made_with": circumstances, **content} for name, content in earlier[part].items()}
+        joined[part] = {**results[part], **{name: kept[name] for name in kept if name not in results[part]}}
+    return joined
 
 
 def gather(

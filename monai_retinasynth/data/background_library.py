@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -109,8 +110,7 @@ class BackgroundLibrary:
         image_channels: int = 3,
         field_degrees: float | None = None,
     ) -> None:
-        if field_degrees is not None and not 10 <= field_degrees <= 200:
-            raise ConfigError(f"field_degrees must be the visual angle, 10 to 200 degrees, got {field_degrees}")
+        _check_angle(field_degrees)
         if not 0 <= max_shift <= 60 or num_candidates < 1 or not 0 <= rotation_degrees <= 20:
             raise ConfigError(
                 "max_shift must be 0 to 60 pixels, rotation_degrees 0 to 20 and num_candidates 1 or more, got "
@@ -162,11 +162,13 @@ class BackgroundLibrary:
             the background at its place.
 
         Raises:
+            ConfigError: When the angle is none.
             DataError: When the label map has no field of view, all eyes are excluded, or none covers the field of view.
         """
         label_map = np.asarray(label)[0]
         inside = label_map > 0
         scale = field_of_view_scale(inside)
+        _check_angle(field_degrees)
         zoom = max(1.0, self.field_degrees / field_degrees) if self.field_degrees and field_degrees else 1.0
         excluded = {exclude} if isinstance(exclude, str) else {str(name) for name in exclude}
         allowed = [number for number, name in enumerate(self.case_ids) if name not in excluded]
@@ -275,3 +277,9 @@ class BackgroundLibrary:
         source = tuple(slice(a + c, b + c) for a, b, c in zip(first, last, corner))
         result[(slice(None), *to)] = image[(slice(None), *source)] * inside[to]
         return torch.from_numpy(result)
+
+
+def _check_angle(field_degrees: float | None) -> None:
+    """Refuse what is no visual angle of a field of view in degrees, such as one in radians."""
+    if field_degrees is not None and not (isinstance(field_degrees, Real) and 10 <= field_degrees <= 200):
+        raise ConfigError(f"field_degrees must be the visual angle, 10 to 200 degrees, got {field_degrees!r}")

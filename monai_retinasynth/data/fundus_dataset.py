@@ -41,8 +41,9 @@ class FundusDataset(CacheDataset):
         cache_rate: share of the cases kept in memory.
         num_workers: threads that fill the cache.
         repeat: how many times an epoch goes through the cases; the cache holds them once.
-        variants: how many items each case becomes, told apart by their `index`, by which a seeded transform such as
-            `WarpStructuresd` makes them differ; the cache holds all, each from its first use on.
+        variants: how many items each case becomes, numbered by `index`, by which a seeded transform such as
+            `WarpStructuresd` makes them differ; None leaves cases as they are. The cache holds all variants, each from
+            its first use on; worker processes of a data loader have caches of their own.
         progress: whether filling the cache shows a bar.
     """
 
@@ -58,14 +59,14 @@ class FundusDataset(CacheDataset):
         cache_rate: float = 1.0,
         num_workers: int | None = 1,
         repeat: int = 1,
-        variants: int = 1,
+        variants: int | None = None,
         progress: bool = False,
     ) -> None:
-        if repeat < 1 or variants < 1:
+        if repeat < 1 or (variants is not None and variants < 1):
             raise DataError(f"repeat and variants must be 1 or more, got {repeat} and {variants}")
         self.repeat = int(repeat)
         cases = load_cases(dataset_dir, section, layout, num_cases, val_count, split)
-        if variants > 1:
+        if variants is not None:
             cases = [{**case, "index": number} for number, case in enumerate(cases * variants)]
         super().__init__(
             data=cases,
@@ -73,7 +74,7 @@ class FundusDataset(CacheDataset):
             cache_rate=cache_rate,
             num_workers=num_workers,
             progress=progress,
-            runtime_cache=variants > 1,
+            runtime_cache=variants is not None,
         )
 
     def __len__(self) -> int:

@@ -38,7 +38,7 @@ class SyntheticSetWriter:
     end `datalist.json`.
 
     Files appear whole or not at all, the label map before the picture: a case with all its files is a finished case.
-    What is noted of single cases stands in `notes/synthetic_00012.json` until the data list takes it over.
+    What is noted of single cases stands in `notes/synthetic_00012.json` and, as `notes` of the case, in the data list.
     Photographs are written as RGB, radiographs (one channel) as 8-bit grey PNGs.
 
     Args:

@@ -203,14 +203,16 @@ class TrainingCheckpoint:
         self._check_settings(content.get("settings"))
 
     def _check_settings(self, before: dict[str, Any] | None) -> None:
-        if self.settings is None or before is None or before == self.settings:
+        if self.settings is None or before is None:
             return
         names = sorted(set(before) | set(self.settings))
         changed = [
             f"{name}: {before.get(name, 'absent')} -> {self.settings.get(name, 'absent')}"
             for name in names
-            if before.get(name) != self.settings.get(name)
+            if before.get(name) != self.settings.get(name)  # what an earlier version did not have is None
         ]
+        if not changed:
+            return
         raise CheckpointError(
             f"the settings changed since {self.path} was written ({'; '.join(changed)}). Go back to the old ones, "
             "or remove the file to train from the beginning."

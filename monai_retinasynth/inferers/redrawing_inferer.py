@@ -83,8 +83,11 @@ class RedrawingInferer(Inferer):
         return drawn
 
     def record(self, latent: torch.Tensor) -> dict[str, Any]:
-        """Of a sample by its first vector (Z,): `attempts`, `refused` (why) and whether the last was `accepted`."""
-        return self._records[_digest(latent)]
+        """Of a sample by its first vector (Z,): `attempts`, `refused` (why) and whether the last was `accepted`.
+
+        It is handed out once.
+        """
+        return self._records.pop(_digest(latent))
 
     def _redrawn(self, latent: torch.Tensor, attempt: int) -> torch.Tensor:
         seed = int(hashlib.sha256(f"{_digest(latent)} {attempt}".encode()).hexdigest()[:15], 16)

@@ -50,7 +50,7 @@ class AlignedCopy:
     Args:
         reference: its number.
         dice: after alignment, 0 to 1.
-        mirrored: whether the reference was mirrored along rows and along columns.
+        mirrored: whether the order of the rows (upside down) and that of the columns of the reference was reversed.
         angle: degrees by which it was turned.
         zoom: how much it was enlarged.
         shift: rows and columns by which it was moved, as shares of the edge.
@@ -86,6 +86,9 @@ def aligned_nearest_dice(
     squares = [_square(item) for item in others]
     spectra = torch.stack([_spectra(square, poses) for square in squares])
     edge = _SEARCH + _PAD
+    along = torch.arange(edge)
+    along = (along <= _PAD) | (along >= edge - _PAD + 1)  # shifts as the Fourier transform orders them
+    near = along[:, None] & along[None, :]
     found = []
     for number, item in enumerate(maps):
         square = _square(item)
@@ -93,7 +96,7 @@ def aligned_nearest_dice(
         correlation = torch.fft.irfft2(wanted * spectra.conj(), s=(edge, edge))
         if references is None:
             correlation[number] = -torch.inf
-        best, place = correlation.flatten(-2).max(-1)
+        best, place = correlation.where(near, -torch.inf).flatten(-2).max(-1)
         candidates = []
         for flat in torch.argsort(best.flatten(), descending=True)[:_FINALISTS].tolist():
             reference, pose = divmod(flat, len(poses))

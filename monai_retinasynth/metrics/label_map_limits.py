@@ -59,16 +59,16 @@ class LabelMapLimits:
             label: class indices, (1, X, Y).
 
         Returns:
-            a sentence for each figure beyond its limits; none for a map within all.
+            for each figure beyond its limits a sentence that begins with its name; none for a map within all.
         """
         index = to_picture(torch.as_tensor(label))[..., 0]
         inside = index != 0
         if not inside.any():
-            return ["there is no field of view"]
+            return ["field_of_view is missing"]
         found = []
         overlap = _overlap(_on_grid(inside), self.field_of_view)
         if overlap < self.least_overlap:
-            found.append(f"its field of view overlaps that of the training maps by {overlap:.3f}")
+            found.append(f"field_of_view overlaps that of the training maps by {overlap:.3f}")
         figures = vessel_morphometry(index == self.label_set.index(self.structure_class), inside)
         for name, (least, most) in self.limits.items():
             if not least <= figures[name] <= most:
@@ -98,7 +98,7 @@ def measure_label_map_limits(
 
     Raises:
         ConfigError: when the confidence is out of range.
-        DataError: when there is no map, or one has no field of view.
+        DataError: when there is no map, one has no field of view, or none shows the structures.
     """
     if not 0.5 <= confidence < 1:
         raise ConfigError(f"confidence must be 0.5 to 1, 1 excluded, got {confidence}")
@@ -110,6 +110,8 @@ def measure_label_map_limits(
             f"{sum(not (item != 0).any() for item in maps)} of them without"
         )
     structure = labels.index(structure_class)
+    if not any((item == structure).any() for item in maps):
+        raise DataError(f"none of the {len(maps)} training maps shows {structure_class}; there is no range to keep to")
     figures = [vessel_morphometry(item == structure, item != 0) for item in maps]
     limits = {name: _interval([item[name] for item in figures], confidence) for name in LIMITED_FIGURES}
     fields = [_on_grid(item != 0) for item in maps]

@@ -58,8 +58,8 @@ def write_phantom_dataset(
 
     Cases are numbered through training, validation and test; number i is case i of the seed, whatever the counts. A
     second call goes on where the first one stopped and leaves finished cases alone; files appear whole or not at all,
-    the label map first. With the label set `fundus_lesion` every case has a `grade` in the data list, with two angles
-    every one its `field_degrees`.
+    the label map first. With the label set `fundus_lesion` every case has a `grade` in the data list, and with fields
+    of view other than 45 degrees its `field_degrees`.
 
     Args:
         output_dir: folder of the data set, made when missing.
@@ -221,7 +221,7 @@ def _case(
         case["trees"] = tree
     if phantom.has_lesions:
         case["grade"] = phantom.grade(index)
-    if len(set(phantom.field_range)) > 1:
+    if phantom.field_range != (45.0, 45.0):
         case["field_degrees"] = phantom.field_degrees(index)
     # the amounts are the same for all: they stand once, at the top of the list
     shared = {key: value for key, value in provenance.items() if key != "lesion_amounts"}

@@ -195,8 +195,9 @@ class ExpandClassProbabilitiesd(MapTransform):
         class_weights: weight of each class, or None.
         thin_class: class whose branches are joined along their ridges, or None.
         ridge_level: probability down to which ridges are followed.
-        evidence_key: key for the probability of the thin class at the label map's size, float32 (1, X, Y), as
-            `RepairTreed` takes it; None for none.
+        evidence_key: key for the probability of a class at the label map's size, float32 (1, X, Y), as `RepairTreed`
+            takes it; None for none.
+        evidence_class: which class; None for `thin_class`.
         allow_missing_keys: whether a missing key is passed over.
     """
 
@@ -210,6 +211,7 @@ class ExpandClassProbabilitiesd(MapTransform):
         thin_class: int | None = None,
         ridge_level: float = 0.15,
         evidence_key: str | None = None,
+        evidence_class: int | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -218,8 +220,9 @@ class ExpandClassProbabilitiesd(MapTransform):
         self.thin_class = thin_class
         self.ridge_level = ridge_level
         self.evidence_key = evidence_key
-        if evidence_key is not None and thin_class is None:
-            raise ValueError("evidence_key is of the thin class; give thin_class")
+        self.evidence_class = thin_class if evidence_class is None else evidence_class
+        if evidence_key is not None and self.evidence_class is None:
+            raise ValueError("evidence_key needs evidence_class, or thin_class: whose probability it is")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -228,7 +231,7 @@ class ExpandClassProbabilitiesd(MapTransform):
             d[key] = expand_class_probabilities(prob, self.size, self.class_weights, self.thin_class, self.ridge_level)
             if self.evidence_key is not None:
                 fine = _interpolate(prob, self.size)
-                share = fine[self.thin_class] / fine.sum(dim=0).clamp_min(1e-6)
+                share = fine[self.evidence_class] / fine.sum(dim=0).clamp_min(1e-6)
                 d[self.evidence_key] = share[None].clamp(0, 1)
         return d
 

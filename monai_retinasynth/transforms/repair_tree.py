@@ -124,7 +124,10 @@ class RepairTree(Transform):
         tree, joined, removed = self._joined(pieces, count, inside, support, scale)
         extended = self._extend(tree, inside, scale) if self.border else 0
         result = index.copy()
-        result[before & ~tree] = 1
+        if (before & ~tree).any():  # becomes what lies beside it
+            _, nearest = ndimage.distance_transform_edt(before | ~inside, return_indices=True)
+            beside = np.where(inside & ~before, index, 1)[tuple(nearest)]
+            result[before & ~tree] = beside[before & ~tree]
         result[tree & inside] = self.thin_class
         after = result == self.thin_class
         counts = RepairCounts(

@@ -38,7 +38,7 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 from scipy import ndimage
 from skimage.filters import apply_hysteresis_threshold
-from skimage.morphology import remove_small_objects, skeletonize
+from skimage.morphology import skeletonize
 
 from ..utils.errors import ConfigError, DataError
 from ..utils.label_set import LabelSet, get_label_set
@@ -233,7 +233,9 @@ class RidgeToLabelMap(Transform):
 
     def _draw(self, ridge: np.ndarray, weighted: np.ndarray, scale: float) -> np.ndarray:
         firm = apply_hysteresis_threshold(ridge, _WEAK * self.level, self.level)
-        centre = remove_small_objects(skeletonize(firm), max_size=round(self.least_length * scale) - 1, connectivity=2)
+        centre = skeletonize(firm)
+        pieces, _ = ndimage.label(centre, np.ones((3, 3)))
+        centre &= np.bincount(pieces.ravel())[pieces] >= self.least_length * scale
         if not centre.any():
             return centre
         distance, nearest = ndimage.distance_transform_edt(~centre, return_indices=True)

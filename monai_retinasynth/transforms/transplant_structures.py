@@ -149,6 +149,7 @@ class WarpStructures(Transform):
         if len(mirror) != 2 or not all(0 <= chance <= 1 for chance in mirror):
             raise ConfigError(f"mirror is two probabilities, along X and along Y, got {list(mirror)}")
         self.classes = background_classes(get_label_set(label_set), classes)
+        self._all_classes = tuple(range(2, get_label_set(label_set).num_classes))
         self.rotation_degrees, self.elastic, self.margin = float(rotation_degrees), float(elastic), float(margin)
         self.zoom, self.mirror = tuple(map(float, zoom)), tuple(map(float, mirror))
 
@@ -156,7 +157,7 @@ class WarpStructures(Transform):
         """Warp.
 
         Args:
-            photograph: (C, X, Y), values 0..255; None warps the label map alone.
+            photograph: (C, X, Y), values 0..255; None warps the label map alone, all its classes together.
             label: its label map (1, X, Y), class indices.
             seed: seed of the warp.
 
@@ -169,17 +170,19 @@ class WarpStructures(Transform):
         """
         label_map = np.asarray(label)[0]
         inside, structures = label_map > 0, np.isin(label_map, self.classes)
+        # on the background of another eye, the other classes are not where this eye has them
+        moved_classes = self.classes if photograph is not None else self._all_classes
         if photograph is None:
             ratio = torch.zeros(0, *label_map.shape)
         else:
             ratio = torch.from_numpy(structure_log_ratio(np.asarray(photograph), structures, inside, self.margin))
         grid = self._grid(label_map.shape, field_of_view_scale(inside), np.random.default_rng(seed))
-        masks = torch.from_numpy(np.stack([label_map == index for index in self.classes]).astype(np.float32))
+        masks = torch.from_numpy(np.stack([label_map == index for index in moved_classes]).astype(np.float32))
         moved = F.grid_sample(torch.cat([ratio, masks])[None], grid, align_corners=True)[0]
         share, number = moved[len(ratio) :].max(dim=0)
         retina = torch.from_numpy(np.minimum(label_map, 1).astype(np.uint8))
         present = (share > 0.5) & (retina > 0)
-        warped = torch.where(present, torch.tensor(self.classes, dtype=torch.uint8)[number], retina)
+        warped = torch.where(present, torch.tensor(moved_classes, dtype=torch.uint8)[number], retina)
         return warped[None], moved[: len(ratio)] * torch.from_numpy(inside)
 
     def _grid(self, shape: tuple[int, int], scale: float, rng: np.random.Generator) -> torch.Tensor:
@@ -218,7 +221,8 @@ class WarpStructuresd(MapTransform):
         elastic: factor of the elastic shifts.
         mirror: probabilities of mirroring.
         margin: width of the band.
-        allow_missing_keys: whether a case may lack the photograph; then its label map is warped alone.
+        allow_missing_keys: whether a case may lack the photograph; then its label map is warped all the same, without
+            a log ratio.
 
     Raises:
         ConfigError: When a case has no number, and see `WarpStructures`.

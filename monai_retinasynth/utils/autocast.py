@@ -43,7 +43,10 @@ def autocast_is_fast(device: torch.device | str, dtype: torch.dtype | str = "bfl
         raise ConfigError(f"autocast is to bfloat16 or float16, got {dtype!r}")
     kind = torch.device(device).type
     if kind == "cuda":
-        return name == "float16" or torch.cuda.is_bf16_supported(including_emulation=False)
+        if name == "float16":
+            return True
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
     if kind != "cpu":
         return False
     found = _cpu_capabilities()
@@ -51,10 +54,8 @@ def autocast_is_fast(device: torch.device | str, dtype: torch.dtype | str = "bfl
 
 
 def _cpu_capabilities() -> dict[str, bool]:
-    if hasattr(torch.cpu, "get_capabilities"):  # older PyTorch has none
+    if hasattr(torch.cpu, "get_capabilities"):
         return dict(torch.cpu.get_capabilities())
-    return {
-        "avx512_bf16": torch.cpu._is_avx512_bf16_supported(),
-        "amx_bf16": torch.cpu._is_amx_tile_supported(),
-        "amx_fp16": torch.cpu._is_amx_fp16_supported(),
-    }
+    # older PyTorch says this much, and nothing of ARM
+    asked = {"avx512_bf16": "avx512_bf16", "amx_bf16": "amx_tile", "amx_fp16": "amx_fp16"}
+    return {name: getattr(torch.cpu, f"_is_{own}_supported", bool)() for name, own in asked.items()}

@@ -237,7 +237,7 @@ def load_network_weights(
         raise CheckpointError(f"{path} has no weights under {key!r}; it has: {names}.")
     recorded = content.get("settings", {})
     for name, value in (settings or {}).items():
-        if name not in recorded:
+        if name not in recorded and value is not None:
             _logger.warning("%s does not say what %s it was trained with; taken for %r", path, name, value)
         if recorded.get(name, value) != value:
             raise CheckpointError(

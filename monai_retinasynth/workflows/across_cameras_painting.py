@@ -110,7 +110,7 @@ class AcrossCamerasPainting:
             "label_maps_dir": self._folder(label_maps),
             "background": self._folder(backgrounds) if kind.on_background else "none",
         }
-        if kind.simulation and self.field_degrees is not None:
+        if kind.on_background and self.field_degrees is not None:
             options = self.translation.get("background_options", {})
             drawing["background_options"] = {"field_degrees": self.field_degrees, **options}
         needs = [label_maps, self._of_eyes("home_check", number), *([backgrounds] if kind.on_background else [])]

@@ -68,7 +68,9 @@ def audit_label_maps(
     Returns:
         the content of ``audit.json``: ``generated`` and ``real`` (mean and sd of each measure), ``nearest_neighbour``,
         and where the generation noted it, ``repair`` (means over the maps of the figures of `RepairCounts`) and
-        ``drawn`` (share of drawings that were refused, maps that no attempt made acceptable, the most frequent faults).
+        ``drawn`` (share of drawings that were refused, maps that no attempt made acceptable, the most frequent faults);
+        with `align`, ``aligned``: Dice after alignment with the nearest training map, of the generated maps, of real
+        ones among themselves and of planted copies, `copy_threshold` and `copies`, or why there is no threshold.
     """
     labels = get_label_set(label_set)
 
@@ -135,11 +137,14 @@ def _aligned(generated: list[np.ndarray], training: list[torch.Tensor], labels: 
         for name, values in dice.items()
         if values
     }
-    if dice["real_among_themselves"]:
+    if not dice["real_among_themselves"]:
+        return {**found, "no_threshold": "one real map alone does not say how much others resemble it"}
+    try:
         threshold = copy_threshold_of(dice["planted_copies"], dice["real_among_themselves"])
-        found["copy_threshold"] = threshold
-        found["copies"] = int(np.sum(np.asarray(dice["generated"]) >= threshold))
-    return found
+    except ValueError as error:
+        return {**found, "no_threshold": str(error)}
+    copies = int(np.sum(np.asarray(dice["generated"]) >= threshold))
+    return {**found, "copy_threshold": threshold, "copies": copies}
 
 
 def _noted(generated_dir: str) -> dict[str, Any]:
@@ -185,6 +190,8 @@ def _print(report: dict[str, Any]) -> None:
         f"{nearest['share_above_threshold']:.0%} above {nearest['copy_threshold']} (copies)",
         highlight=False,
     )
+    if "no_threshold" in report.get("aligned", {}):
+        console.print(f"copies after alignment were not told: {report['aligned']['no_threshold']}", highlight=False)
     if "copies" in report.get("aligned", {}):
         aligned = report["aligned"]
         console.print(

@@ -206,8 +206,11 @@ class TestBackgroundLibrary(unittest.TestCase):
         fit = FitBackgroundd("label", BackgroundLibrary(backgrounds, num_candidates=1, field_degrees=45))
         expected = fit.library.fit(label, 0, field_degrees=36.0).image
         self.assertTrue(torch.equal(fit(case)["background"], expected))
-        with self.assertRaisesRegex(ConfigError, "visual angle"):
-            BackgroundLibrary(backgrounds, field_degrees=0)
+        for angle in (0, 0.7, "45"):
+            with self.assertRaisesRegex(ConfigError, "visual angle"):
+                BackgroundLibrary(backgrounds, field_degrees=angle)
+            with self.assertRaisesRegex(ConfigError, "visual angle"):
+                fit.library.fit(label, 0, field_degrees=angle)
 
     def test_field_of_view_that_no_background_covers(self):
         library = BackgroundLibrary(write_backgrounds(self.folder, [arcade()]))

@@ -48,8 +48,8 @@ class TestLabelMapLimits(unittest.TestCase):
         self.assertTrue(any(fault.startswith("components") for fault in self.limits.faults(broken)))
         cut = good.clone()
         cut[:, :80] = 0
-        self.assertRegex(self.limits.faults(cut)[0], "field of view overlaps .* by 0.5")
-        self.assertEqual(self.limits.faults(torch.zeros_like(good)), ["there is no field of view"])
+        self.assertRegex(self.limits.faults(cut)[0], "field_of_view overlaps .* by 0.5")
+        self.assertEqual(self.limits.faults(torch.zeros_like(good)), ["field_of_view is missing"])
 
     def test_fewer_maps_give_wider_limits(self):
         few = measure_label_map_limits(self.maps[:3])
@@ -70,6 +70,10 @@ class TestLabelMapLimits(unittest.TestCase):
     def test_nothing_to_measure(self, maps):
         with self.assertRaisesRegex(DataError, "one training map or more"):
             measure_label_map_limits(maps)
+
+    def test_training_maps_without_structures(self):
+        with self.assertRaisesRegex(DataError, "none of the 2 training maps shows vessel"):
+            measure_label_map_limits([label.clamp(max=1) for label in self.maps[:2]])
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ class TestAutocastIsFast(unittest.TestCase):
 
     @parameterized.expand([(True,), (False,)])
     def test_a_gpu_has_float16_and_perhaps_bfloat16(self, supported):
-        with mock.patch("torch.cuda.is_bf16_supported", return_value=supported) as asked:
+        patches = mock.patch("torch.cuda.is_bf16_supported", return_value=supported), mock.patch("torch.cuda.device")
+        with patches[0] as asked, patches[1]:
             self.assertIs(autocast_is_fast("cuda:0"), supported)
             self.assertTrue(autocast_is_fast("cuda", "float16"))
         asked.assert_called_once_with(including_emulation=False)

@@ -222,7 +222,7 @@ class TestStages(unittest.TestCase):
         self.assertEqual(drawn.overrides["background_options"], {"field_degrees": 45})
         self.assertEqual(drawn.overrides["look_range"], 1.0)
         self.assertIn("varied_fields_label_maps_seed1", drawn.needs)
-        self.assertNotIn("background_options", plain.overrides)
+        self.assertEqual(plain.overrides["background_options"], {"field_degrees": 45})
         chosen = {"background_options": {"max_shift": 20}}
         stages = {s.name: s for s in comparison(rows, translation=chosen, field_degrees=45).stages()}
         self.assertEqual(
