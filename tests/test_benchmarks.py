@@ -25,13 +25,24 @@ import torch
 from parameterized import parameterized
 from rich.console import Console
 
-from benchmarks import training_speed
+from benchmarks import ridge_round_trip, training_speed
+from monai_retinasynth.simulation import write_phantom_dataset
 from tests.real_data import REPOSITORY
 
 with mock.patch.object(sys, "path", [str(REPOSITORY / "benchmarks"), *sys.path]):  # it imports what lies beside it
     import painting_speed
 
 KEYS = {"seconds_per_iteration", "peak_gib", "samples_per_second"}
+
+
+class TestRidgeRoundTrip(unittest.TestCase):
+    def test_figures(self):
+        with tempfile.TemporaryDirectory() as folder:
+            write_phantom_dataset(folder, 200, 3, 0, 0, labels_only=True, source="real", progress=False)
+            found = ridge_round_trip.round_trips(folder, 96)
+        self.assertGreater(found["dice"], 0.7)
+        self.assertAlmostEqual(found["pixels_ratio"], 1.0, delta=0.2)
+        self.assertLess(found["pieces_after"], found["pieces_before"] + 3)
 
 
 class TestTrainingSpeed(unittest.TestCase):
