@@ -22,7 +22,7 @@ Lengths are pixels at a field of view of 540 pixels (DRIVE).
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class RepairCounts:
 
     def to_dict(self) -> dict[str, float]:
         """Plain numbers by name, for JSON."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        return asdict(self)
 
 
 class RepairTree(Transform):

@@ -205,6 +205,14 @@ class RidgeToLabelMap(Transform):
         Raises:
             DataError: when there are not K fields.
         """
+        return self.draw(self.enlarged(fields))
+
+    def enlarged(self, fields: torch.Tensor) -> torch.Tensor:
+        """The fields (K, x, y) at the label map's size, (K, X, Y) float32.
+
+        Raises:
+            DataError: when there are not K fields.
+        """
         fields = torch.as_tensor(fields).float()
         if fields.ndim != 3 or len(fields) != self.layout.num_fields:
             raise DataError(
@@ -212,26 +220,25 @@ class RidgeToLabelMap(Transform):
                 f"{self.layout.label_set.name}, got {tuple(fields.shape)}. Were they made with another representation "
                 "or label set?"
             )
-        fine = self.enlarged(fields).numpy()
+        step, offsets = fit_grid(self.size, fields.shape[1:])
+        along_x = cubic_matrix(self.size[0], fields.shape[1], step, offsets[0])
+        along_y = cubic_matrix(self.size[1], fields.shape[2], step, offsets[1])
+        return (along_x @ fields @ along_y.T).clamp_(0, 1)
+
+    def draw(self, enlarged: torch.Tensor) -> torch.Tensor:
+        """The label map, uint8 (1, X, Y), of fields at its size."""
+        fine = enlarged.numpy()
         areas = fine[: len(self.layout.areas)]
         retina = 1 - areas.sum(0)
         label = np.asarray([1, *self.layout.areas], dtype=np.uint8)[np.concatenate([retina[None], areas]).argmax(0)]
         inside = label != 0
         if not inside.any():
             return torch.from_numpy(label)[None]
-        drawn = self._draw(fine[-2], fine[-1], field_of_view_scale(inside))
+        drawn = self._structures(fine[-2], fine[-1], field_of_view_scale(inside))
         label[drawn & inside] = self.layout.label_set.index(self.layout.thin_class)
         return torch.from_numpy(label)[None]
 
-    def enlarged(self, fields: torch.Tensor) -> torch.Tensor:
-        """The fields (K, x, y) at the label map's size, (K, X, Y) float32."""
-        fields = torch.as_tensor(fields).float()
-        step, offsets = fit_grid(self.size, fields.shape[1:])
-        along_x = cubic_matrix(self.size[0], fields.shape[1], step, offsets[0])
-        along_y = cubic_matrix(self.size[1], fields.shape[2], step, offsets[1])
-        return (along_x @ fields @ along_y.T).clamp_(0, 1)
-
-    def _draw(self, ridge: np.ndarray, weighted: np.ndarray, scale: float) -> np.ndarray:
+    def _structures(self, ridge: np.ndarray, weighted: np.ndarray, scale: float) -> np.ndarray:
         firm = apply_hysteresis_threshold(ridge, _WEAK * self.level, self.level)
         centre = skeletonize(firm)
         pieces, _ = ndimage.label(centre, np.ones((3, 3)))
@@ -334,10 +341,12 @@ def calibrate_ridge_level(
     overlap, total, true = np.zeros(len(candidates)), np.zeros(len(candidates)), 0
     thin = forth.layout.label_set.index(thin_class)
     for label in label_maps:
-        fields, real = forth(label), np.asarray(label)[0] == thin
+        real = np.asarray(label)[0] == thin
         true += int(real.sum())
-        for number, level in enumerate(candidates):
-            back = RidgeToLabelMap(label_set, real.shape, level, thin_class, width)(fields).numpy()[0] == thin
+        drawers = [RidgeToLabelMap(label_set, real.shape, level, thin_class, width) for level in candidates]
+        enlarged = drawers[0].enlarged(forth(label))
+        for number, drawer in enumerate(drawers):
+            back = drawer.draw(enlarged).numpy()[0] == thin
             overlap[number] += (back & real).sum()
             total[number] += back.sum() + real.sum()
     if true == 0:
@@ -415,10 +424,10 @@ class RidgeToLabelMapd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
         for key in self.key_iterator(d):
-            fields = d[key]
-            d[key] = self.transform(fields)
+            enlarged = self.transform.enlarged(d[key])
+            d[key] = self.transform.draw(enlarged)
             if self.evidence_key is not None:
-                d[self.evidence_key] = self.transform.enlarged(fields)[-2:-1]
+                d[self.evidence_key] = enlarged[-2:-1]
         return d
 
 
